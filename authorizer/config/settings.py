@@ -1,0 +1,127 @@
+"""The settings, as types. What each key means is said in config.schema.json."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An immutable group of settings; an unknown key is an error."""
+
+
+class ListenerTls(Group, frozen=True):
+    """A listener's own certificate. Paths to PEM files."""
+
+    certificate: str
+    key: str
+
+
+class Server(Group, frozen=True):
+    """The listener that Oathkeeper talks to. Durations in seconds, sizes in bytes."""
+
+    listen: str = "127.0.0.1:8080"
+    tls: ListenerTls | None = None
+    insecure_plaintext: bool = False
+    deadline: float = 0.5
+    unavailable_status: int = 501
+    max_body: int = 1024 * 1024
+    max_in_flight: int = 512
+    body_timeout: float = 5.0
+    drain_delay: float | None = None
+    drain_timeout: float = 10.0
+    ready_requires_pdp: bool = False
+
+
+class Admin(Group, frozen=True):
+    """The listener for operators: metrics and health."""
+
+    listen: str = "127.0.0.1:8081"
+
+
+class PdpTls(Group, frozen=True):
+    """TLS towards the PDP. Paths to PEM files."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    server_name: str | None = None
+
+
+class EmbeddedPdp(Group, frozen=True):
+    """A Cerbos PDP that runs as our child process."""
+
+    policies: str
+    cerbos: str | None = None
+
+
+class PdpSettings(Group, frozen=True):
+    """Where decisions come from: `endpoints` or `embedded`, never both."""
+
+    endpoints: tuple[str, ...] = ()
+    insecure_plaintext: bool = False
+    tls: PdpTls | None = None
+    embedded: EmbeddedPdp | None = None
+
+
+class Rules(Group, frozen=True):
+    """Where route rules come from: files and directories."""
+
+    paths: tuple[str, ...] = ("rules",)
+
+
+class Principals(Group, frozen=True):
+    """How identities become principals.
+
+    `profiles` stays plain data here: `authorizer.principals` compiles it, and reports what is
+    wrong in it with the place that `origin` (see `Loaded`) knows.
+    """
+
+    default: str = "kratos"
+    profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+
+class LogFormat(enum.StrEnum):
+    """`auto`: `console` on a terminal, `json` elsewhere."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(enum.StrEnum):
+    """The least severe level that is written. Decisions are `info`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Log(Group, frozen=True):
+    """The log, on standard output."""
+
+    format: LogFormat = LogFormat.AUTO
+    level: LogLevel = LogLevel.INFO
+    queue: int = 10_000
+
+
+class Enforcement(enum.StrEnum):
+    """`observe`: decide and log, but let everything pass."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+
+
+class Settings(Group, frozen=True):
+    """All of authorizer.yaml."""
+
+    server: Server = Server()
+    admin: Admin = Admin()
+    pdp: PdpSettings = PdpSettings()
+    rules: Rules = Rules()
+    principals: Principals = Principals()
+    enforcement: Enforcement = Enforcement.ENFORCE
+    log: Log = Log()

@@ -1,0 +1,1 @@
+"""Oathkeeper's side: decode its question, map our outcome to a status and headers."""

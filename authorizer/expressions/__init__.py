@@ -1,0 +1,1 @@
+"""CEL expressions and templates: compiled at load, evaluated at a request."""

@@ -1,0 +1,1 @@
+"""Sinks of decision records: the log and the metrics."""

@@ -1,0 +1,1 @@
+"""Findings across rules, policies, access rules and identity schemas."""

@@ -1,0 +1,215 @@
+"""The nouns. Everything else is a verb on them.
+
+All are immutable; none of them knows HTTP, YAML, gRPC or a clock.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
+    # What JSON can say. Integers and floats stay apart, as the caller wrote them.
+    JsonValue: TypeAlias = (
+        bool | int | float | str | Sequence["JsonValue"] | Mapping[str, "JsonValue"] | None
+    )
+
+_NOTHING: Final[Mapping[str, JsonValue]] = {}
+
+
+class Reason(enum.StrEnum):
+    """Why an outcome is what it is. The values are part of the interface."""
+
+    # allow
+    POLICY_ALLOW = "policy_allow"
+    ROUTE_ALLOW = "route_allow"
+    OBSERVED = "observed"
+    # deny
+    POLICY_DENY = "policy_deny"
+    ROUTE_DENY = "route_deny"
+    NO_ROUTE = "no_route"
+    METHOD_NOT_MAPPED = "method_not_mapped"
+    CONDITION_NOT_MAPPED = "condition_not_mapped"
+    AMBIGUOUS_URL = "ambiguous_url"
+    MAPPING_FAILED = "mapping_failed"
+    PROFILE_MISMATCH = "profile_mismatch"
+    PRINCIPAL_REJECTED = "principal_rejected"
+    # refused: the question itself was not one
+    MALFORMED_REQUEST = "malformed_request"
+    REQUEST_TIMEOUT = "request_timeout"
+    REQUEST_TOO_LARGE = "request_too_large"
+    BAD_SHARED_SECRET = "bad_shared_secret"  # noqa: S105 - a reason's name, not a secret
+    # indeterminate: nobody could decide
+    PDP_UNAVAILABLE = "pdp_unavailable"
+    PDP_DEADLINE = "pdp_deadline"
+    PDP_REJECTED = "pdp_rejected"
+    OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    reason: Reason
+    # One sentence for a person; names rules, keys and expressions, never a caller's values.
+    detail: str = ""
+
+    def __bool__(self) -> NoReturn:
+        # `if outcome:` would read a Deny as a yes.
+        msg = "an outcome has no truth value; match on its class"
+        raise TypeError(msg)
+
+
+class Allow(_Outcome):
+    """The request may pass."""
+
+    __slots__ = ()
+
+
+class Deny(_Outcome):
+    """The request may not pass; the rules, the identity or a policy said so."""
+
+    __slots__ = ()
+
+
+class Refused(_Outcome):
+    """The question was not one that can be answered; the asker erred."""
+
+    __slots__ = ()
+
+
+class Indeterminate(_Outcome):
+    """Nobody could decide; the request does not pass."""
+
+    __slots__ = ()
+
+
+if TYPE_CHECKING:
+    Outcome: TypeAlias = Allow | Deny | Refused | Indeterminate
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRequest:
+    """What Oathkeeper asks: may this subject do this?
+
+    `profiles` are the names that the payload gave (empty: it gave none).
+    `extra` is what the authenticator knows of the subject: an object, or None.
+    `headers` hold only what the payload chose to pass on, names in lower case;
+    a header that the caller did not send is absent.
+    `forwarded_uri` holds every value of X-Forwarded-Uri; None where the payload has none.
+    """
+
+    subject: str
+    method: str
+    url: str
+    profiles: tuple[str, ...] = ()
+    extra: Mapping[str, JsonValue] | None = None
+    raw_path: str = ""
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forwarded_uri: tuple[str, ...] | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The caller's own X-Request-Id, or "" where there is not exactly one."""
+        values = self.headers.get("x-request-id", ())
+        return values[0] if len(values) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Principal:
+    """Who asks, in Cerbos's terms. Compared by identity, so that it can carry a built message."""
+
+    id: str
+    roles: tuple[str, ...]
+    attr: Mapping[str, JsonValue]
+    profile: str
+    policy_version: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What is asked about, in Cerbos's terms."""
+
+    kind: str
+    id: str
+    attr: Mapping[str, JsonValue] = field(default_factory=dict)
+    policy_version: str = ""
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to the PDP: may the principal do `action` on `resource`?"""
+
+    resource: Resource
+    action: str
+
+
+class Effect(enum.StrEnum):
+    """What the PDP said to one check."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The PDP's answer to one check.
+
+    `outputs` maps the `src` of a Cerbos output to its value.
+    `policy` and `matched_scope` are known only where the caller asked to explain.
+    """
+
+    effect: Effect
+    outputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    validation_errors: tuple[str, ...] = ()
+    policy: str = ""
+    matched_scope: str = ""
+    derived_roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PdpAnswer:
+    """Answers to a list of checks, in its order."""
+
+    call_id: str
+    results: tuple[CheckResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """A check as it is logged: no attributes, and "" where the PDP gave no effect."""
+
+    kind: str
+    id: str
+    action: str
+    effect: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRecord:
+    """All that is said about one decision, to logs, metrics and the answer's headers.
+
+    Holds no trait, no body and no header but the caller's request id.
+    Times are in seconds. `would_be` is the outcome that observing replaced, or None.
+    """
+
+    decision_id: str
+    outcome: Outcome
+    request_id: str = ""
+    route: str = ""
+    subject: str = ""
+    profile: str = ""
+    method: str = ""
+    host: str = ""
+    path: str = ""
+    checks: tuple[CheckRecord, ...] = ()
+    cerbos_call_id: str = ""
+    would_be: Outcome | None = None
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    total_seconds: float = 0.0
+    pdp_seconds: float | None = None

@@ -1,0 +1,1 @@
+"""The policy decision point: the port, and what stands behind it."""

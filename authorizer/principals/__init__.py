@@ -1,0 +1,1 @@
+"""From what Oathkeeper knows of a subject to a Cerbos principal."""

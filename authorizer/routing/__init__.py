@@ -1,0 +1,1 @@
+"""From a URL and a method to a route: reading, matching, compiling rules."""
