@@ -6,6 +6,7 @@
     │   └── RulesError       … in the route rules
     ├── MalformedRequest     the caller of /authorize broke the contract (they erred: 4xx)
     ├── ExpressionError      an expression failed, or gave a value that it may not give
+    │   └── MissingKey       … because something that it reads is not there
     └── PdpError             the PDP gave no answer that can be used
         ├── PdpUnavailable   nobody there
         ├── PdpDeadline      no answer in time
@@ -87,6 +88,10 @@ class ExpressionError(AuthorizerError):
         self.expression = expression
         self.reason = reason
         super().__init__(f"{expression}: {reason}")
+
+
+class MissingKey(ExpressionError):
+    """Something that an expression reads is not there."""
 
 
 class PdpError(AuthorizerError):

@@ -100,6 +100,8 @@ class AccessRequest:
     `headers` hold only what the payload chose to pass on, names in lower case;
     a header that the caller did not send is absent.
     `forwarded_uri` holds every value of X-Forwarded-Uri; None where the payload has none.
+    `extra_bytes` is the JSON text that `extra` was read from, or b"" where it is not at hand:
+    equal bytes are equal objects, so that what was built from them may be kept.
     """
 
     subject: str
@@ -110,6 +112,7 @@ class AccessRequest:
     raw_path: str = ""
     headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forwarded_uri: tuple[str, ...] | None = None
+    extra_bytes: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def request_id(self) -> str:
@@ -118,7 +121,7 @@ class AccessRequest:
         return values[0] if len(values) == 1 else ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Principal:
     """Who asks, in Cerbos's terms. Compared by identity, so that it can carry a built message."""
 

@@ -1,1 +1,1 @@
-"""Settings: their types, their schema, and loading them."""
+"""The configuration: what it may say (config.schema.json), typed, and where each value is from."""

@@ -1,11 +1,17 @@
-"""The settings, as types. What each key means is said in config.schema.json."""
+"""The settings, as types. What each key means is said in config.schema.json.
+
+Durations are in seconds and sizes in bytes; paths are absolute once they are loaded.
+"""
 
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+
+NonEmpty: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+Positive: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,16 +26,19 @@ class ListenerTls(Group, frozen=True):
 
 
 class Server(Group, frozen=True):
-    """The listener that Oathkeeper talks to. Durations in seconds, sizes in bytes."""
+    """The listener that Oathkeeper talks to.
+
+    `drain_delay` None means none on loopback, and five seconds elsewhere.
+    """
 
     listen: str = "127.0.0.1:8080"
     tls: ListenerTls | None = None
     insecure_plaintext: bool = False
-    deadline: float = 0.5
-    unavailable_status: int = 501
-    max_body: int = 1024 * 1024
-    max_in_flight: int = 512
-    body_timeout: float = 5.0
+    deadline: Positive = 0.5
+    unavailable_status: Literal[501, 503] = 501
+    max_body: Annotated[int, msgspec.Meta(ge=1)] = 1024 * 1024
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 512
+    body_timeout: Positive = 5.0
     drain_delay: float | None = None
     drain_timeout: float = 10.0
     ready_requires_pdp: bool = False
@@ -47,7 +56,7 @@ class PdpTls(Group, frozen=True):
     ca: str | None = None
     certificate: str | None = None
     key: str | None = None
-    server_name: str | None = None
+    server_name: NonEmpty | None = None
 
 
 class EmbeddedPdp(Group, frozen=True):
@@ -60,7 +69,7 @@ class EmbeddedPdp(Group, frozen=True):
 class PdpSettings(Group, frozen=True):
     """Where decisions come from: `endpoints` or `embedded`, never both."""
 
-    endpoints: tuple[str, ...] = ()
+    endpoints: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ()
     insecure_plaintext: bool = False
     tls: PdpTls | None = None
     embedded: EmbeddedPdp | None = None
@@ -69,7 +78,7 @@ class PdpSettings(Group, frozen=True):
 class Rules(Group, frozen=True):
     """Where route rules come from: files and directories."""
 
-    paths: tuple[str, ...] = ("rules",)
+    paths: Annotated[tuple[NonEmpty, ...], msgspec.Meta(min_length=1)] = ("rules",)
 
 
 class Principals(Group, frozen=True):
@@ -79,8 +88,8 @@ class Principals(Group, frozen=True):
     wrong in it with the place that `origin` (see `Loaded`) knows.
     """
 
-    default: str = "kratos"
-    profiles: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    default: NonEmpty = "kratos"
+    profiles: dict[NonEmpty, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
 class LogFormat(enum.StrEnum):
@@ -105,7 +114,7 @@ class Log(Group, frozen=True):
 
     format: LogFormat = LogFormat.AUTO
     level: LogLevel = LogLevel.INFO
-    queue: int = 10_000
+    queue: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 10_000
 
 
 class Enforcement(enum.StrEnum):

@@ -1,1 +1,1 @@
-"""Sinks of decision records: the log and the metrics."""
+"""What can be seen of the service from outside: its decisions, its metrics and its log."""

@@ -1,1 +1,7 @@
 """The policy decision point: the port, and what stands behind it."""
+
+import os
+
+# Read by gRPC when it is imported, which only modules below do. Its fork handlers serve programs
+# that go on using gRPC after a fork; we only ever exec, and they would write to standard error.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -1,1 +1,1 @@
-"""YAML with positions: file, line and column for every value and every error."""
+"""Sources: files read into plain values, each with its file, line and column."""

@@ -1,6 +1,6 @@
 module tools/kratos
 
-go 1.25
+go 1.24
 
 replace (
 	github.com/gobuffalo/pop/v6 => github.com/ory/pop/v6 v6.2.0

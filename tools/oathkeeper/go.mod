@@ -1,6 +1,6 @@
 module tools/oathkeeper
 
-go 1.25
+go 1.24
 
 tool github.com/ory/oathkeeper
 

@@ -1,0 +1,158 @@
+"""What one setting alone cannot show to be wrong: settings beside each other, and the files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authorizer.config.addresses import TcpAddress, parse_listener, parse_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from authorizer.config.addresses import Address
+    from authorizer.config.origin import Origin
+    from authorizer.config.settings import Settings
+    from authorizer.errors import Problem
+
+_FOR_EVERYONE: Final = stat.S_IROTH | stat.S_IWOTH
+
+
+def check_together(settings: Settings, origin: Origin) -> Iterator[Problem]:
+    """Yield what is wrong with settings beside each other. Pure."""
+    yield from _check_listeners(settings, origin)
+    yield from _check_pdp(settings, origin)
+
+
+def _check_listeners(settings: Settings, origin: Origin) -> Iterator[Problem]:
+    server, admin = settings.server, settings.admin
+    bound: dict[Address, str] = {}
+    for path, text, encrypted in (
+        (("server", "listen"), server.listen, server.tls is not None),
+        (("admin", "listen"), admin.listen, False),
+    ):
+        try:
+            address = parse_listener(text)
+        except ValueError as error:
+            yield origin.problem(path, str(error))
+            continue
+        if not (address.local or encrypted or server.insecure_plaintext):
+            yield origin.problem(
+                path,
+                f"{address} can be reached from other machines, without TLS",
+                _INSTEAD_OF_PLAINTEXT[path],
+            )
+        if address.port and address in bound:
+            yield origin.problem(path, f"{address} is taken by `{bound[address]}`")
+        bound[address] = ".".join(path)
+
+
+_INSTEAD_OF_PLAINTEXT: Final = {
+    ("server", "listen"): (
+        "give `server.tls`, listen on 127.0.0.1,"
+        " or set `server.insecure_plaintext: true` where the network itself is trusted"
+    ),
+    ("admin", "listen"): (
+        "listen on 127.0.0.1,"
+        " or set `server.insecure_plaintext: true` where the network itself is trusted"
+    ),
+}
+
+
+def _check_pdp(settings: Settings, origin: Origin) -> Iterator[Problem]:
+    pdp = settings.pdp
+    if pdp.endpoints and pdp.embedded is not None:
+        yield origin.problem(
+            ("pdp", "endpoints"),
+            "`pdp.endpoints` and `pdp.embedded` are both given",
+            "leave one of them out",
+            key=True,
+        )
+    known: set[Address] = set()
+    for number, text in enumerate(pdp.endpoints):
+        path = ("pdp", "endpoints", number)
+        try:
+            address = parse_target(text)
+        except ValueError as error:
+            yield origin.problem(path, str(error))
+            continue
+        if address in known:
+            yield origin.problem(path, f"{address} is there twice")
+        known.add(address)
+        if isinstance(address, TcpAddress) and not (
+            address.local or pdp.tls is not None or pdp.insecure_plaintext
+        ):
+            yield origin.problem(
+                path,
+                f"{address} is on another machine, and would be spoken to without TLS",
+                "give `pdp.tls` (`{}` for the system's certificate authorities),"
+                " or set `pdp.insecure_plaintext: true` where the network itself is trusted",
+            )
+
+
+def check_files(settings: Settings, origin: Origin) -> Iterator[Problem]:
+    """Yield what is wrong with the files that the settings name; their paths are absolute."""
+    for path, name, look in _files(settings):
+        if name is not None and (message := look(Path(name))):
+            yield origin.problem(path, *message)
+
+
+def _files(
+    settings: Settings,
+) -> Iterator[tuple[tuple[str | int, ...], str | None, Callable[[Path], tuple[str, str] | None]]]:
+    if (tls := settings.server.tls) is not None:
+        yield ("server", "tls", "certificate"), tls.certificate, _look_at_file
+        yield ("server", "tls", "key"), tls.key, _look_at_key
+    if (client := settings.pdp.tls) is not None:
+        yield ("pdp", "tls", "ca"), client.ca, _look_at_file
+        yield ("pdp", "tls", "certificate"), client.certificate, _look_at_file
+        yield ("pdp", "tls", "key"), client.key, _look_at_key
+    if (embedded := settings.pdp.embedded) is not None:
+        yield ("pdp", "embedded", "policies"), embedded.policies, _look_at_directory
+        yield ("pdp", "embedded", "cerbos"), embedded.cerbos, _look_at_program
+    for number, name in enumerate(settings.rules.paths):
+        yield ("rules", "paths", number), name, _look_at_either
+
+
+def _look_at_either(path: Path) -> tuple[str, str] | None:
+    return _look_at_directory(path) if path.is_dir() else _look_at_file(path)
+
+
+def _look_at_file(path: Path) -> tuple[str, str] | None:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return f"{path} is not a file", ""
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return f"{path} cannot be read: {_reason(error)}", ""
+
+
+def _look_at_key(path: Path) -> tuple[str, str] | None:
+    if found := _look_at_file(path):
+        return found
+    if path.stat().st_mode & _FOR_EVERYONE:
+        hint = f"chmod o= {path} (defaultMode: 0440 for a Kubernetes Secret)"
+        return f"{path} is a private key that everyone on this machine may read", hint
+    return None
+
+
+def _look_at_directory(path: Path) -> tuple[str, str] | None:
+    try:
+        with os.scandir(path):
+            return None
+    except OSError as error:
+        return f"{path} cannot be read: {_reason(error)}", ""
+
+
+def _look_at_program(path: Path) -> tuple[str, str] | None:
+    # A bare name is looked up in PATH, when it is run.
+    if path.parent == Path() or (path.is_file() and os.access(path, os.X_OK)):
+        return None
+    return f"{path} is not a program that can be run", ""
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,193 @@
+"""Decide: from a question and a snapshot to one outcome. Pure, but for asking the PDP."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from authorizer.config.settings import Enforcement
+from authorizer.errors import (
+    ExpressionError,
+    MalformedRequest,
+    PdpDeadline,
+    PdpError,
+    PdpRejected,
+    PdpUnavailable,
+)
+from authorizer.model import (
+    Allow,
+    CheckRecord,
+    DecisionRecord,
+    Deny,
+    Effect,
+    Indeterminate,
+    Reason,
+    Refused,
+)
+from authorizer.routing.reading import Ambiguous, locate
+from authorizer.routing.render import render
+from authorizer.routing.route import Require
+from authorizer.routing.table import Unmatched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from authorizer.model import AccessRequest, Check, Outcome, PdpAnswer, Principal
+    from authorizer.pdp.interface import Deadline, Pdp
+    from authorizer.routing.route import Route
+    from authorizer.snapshot import Snapshot
+
+_PDP_REASONS: Final[dict[type[PdpError], Reason]] = {
+    PdpUnavailable: Reason.PDP_UNAVAILABLE,
+    PdpDeadline: Reason.PDP_DEADLINE,
+    PdpRejected: Reason.PDP_REJECTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where time comes from: `now` is Unix time, `monotonic` measures, both in seconds."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.perf_counter
+
+
+SYSTEM_CLOCK: Final = Clock()
+
+
+async def decide(
+    request: AccessRequest,
+    snapshot: Snapshot,
+    pdp: Pdp,
+    *,
+    decision_id: str,
+    deadline: Deadline,
+    clock: Clock = SYSTEM_CLOCK,
+) -> DecisionRecord:
+    """Return the decision on a request; `total_seconds` is the caller's to fill in."""
+    blank = DecisionRecord(
+        decision_id=decision_id,
+        outcome=Indeterminate(Reason.INTERNAL_ERROR),
+        request_id=request.request_id,
+        subject=request.subject,
+        profile=" ".join(request.profiles) or snapshot.profiles.default,
+        method=request.method,
+    )
+    question = _translate(request, snapshot, blank, clock.now())
+    if isinstance(question, DecisionRecord):
+        return observed(question, snapshot)
+    started = clock.monotonic()
+    try:
+        answer = await pdp.check(
+            question.principal, question.checks, deadline=deadline, request_id=decision_id
+        )
+        record = _fold(question, answer)
+    except PdpError as error:
+        reason = _PDP_REASONS.get(type(error), Reason.INTERNAL_ERROR)
+        record = replace(question.record, outcome=Indeterminate(reason, str(error)))
+    return observed(replace(record, pdp_seconds=clock.monotonic() - started), snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the PDP, and what is known of the decision so far."""
+
+    route: Route
+    principal: Principal
+    checks: tuple[Check, ...]
+    record: DecisionRecord
+
+
+def _translate(
+    request: AccessRequest, snapshot: Snapshot, record: DecisionRecord, now: float
+) -> Question | DecisionRecord:
+    """Return the question for the PDP, or the decision where none is needed."""
+    try:
+        address = locate(request.url, request.raw_path, request.forwarded_uri)
+    except MalformedRequest as error:
+        return replace(record, outcome=Refused(Reason.MALFORMED_REQUEST, str(error)))
+    if isinstance(address, Ambiguous):
+        return replace(record, outcome=Deny(Reason.AMBIGUOUS_URL, address.detail))
+    record = replace(record, host=address.host, path=address.path)
+    matched = snapshot.routes.match(address, request.method)
+    if isinstance(matched, Unmatched):
+        return replace(record, outcome=Deny(matched.reason, matched.detail))
+    route = matched.route
+    record = replace(record, route=route.id)
+    if matched.preflight:
+        return replace(record, outcome=Allow(Reason.ROUTE_ALLOW, "a preflight request"))
+    if route.effect is not None and not route.profiles:
+        return replace(record, outcome=_static(route.effect))
+    principal = _principal(route, request, snapshot, now)
+    if isinstance(principal, Deny):
+        return replace(record, outcome=principal)
+    record = replace(record, profile=principal.profile)
+    if route.effect is not None:
+        return replace(record, outcome=_static(route.effect))
+    try:
+        checks = render(matched, address, request, principal)
+    except ExpressionError as error:
+        detail = f"route {route.id}: {error}"
+        return replace(record, outcome=Deny(Reason.MAPPING_FAILED, detail))
+    return Question(route, principal, checks, replace(record, checks=_recorded(checks)))
+
+
+def _principal(
+    route: Route, request: AccessRequest, snapshot: Snapshot, now: float
+) -> Principal | Deny:
+    principal = snapshot.profiles.identify(request, now)
+    if isinstance(principal, Deny) or not route.profiles or principal.profile in route.profiles:
+        return principal
+    wanted = " or ".join(sorted(route.profiles))
+    return Deny(Reason.PRINCIPAL_REJECTED, f"route {route.id} is only for the profile {wanted}")
+
+
+def _static(effect: Effect) -> Outcome:
+    match effect:
+        case Effect.ALLOW:
+            return Allow(Reason.ROUTE_ALLOW)
+        case Effect.DENY:
+            return Deny(Reason.ROUTE_DENY)
+
+
+def _recorded(checks: Sequence[Check], effects: Sequence[str] = ()) -> tuple[CheckRecord, ...]:
+    effects = effects or [""] * len(checks)
+    return tuple(
+        CheckRecord(check.resource.kind, check.resource.id, check.action, effect)
+        for check, effect in zip(checks, effects, strict=True)
+    )
+
+
+def _fold(question: Question, answer: PdpAnswer) -> DecisionRecord:
+    """Make one outcome of the effects."""
+    results = answer.results
+    record = replace(question.record, cerbos_call_id=answer.call_id)
+    if not results or len(results) != len(question.checks):
+        detail = "the PDP did not answer each check"
+        return replace(record, outcome=Indeterminate(Reason.PDP_REJECTED, detail))
+    allowed = [result.effect is Effect.ALLOW for result in results]
+    passes = all(allowed) if question.route.require is Require.ALL else any(allowed)
+    outcome: Outcome
+    if passes:
+        outcome = Allow(Reason.POLICY_ALLOW)
+    else:
+        errors = sorted({error for result in results for error in result.validation_errors})
+        detail = "the PDP's schemas refuse: " + "; ".join(errors) if errors else ""
+        outcome = Deny(Reason.POLICY_DENY, detail)
+    checks = _recorded(question.checks, [result.effect.value for result in results])
+    return replace(record, outcome=outcome, checks=checks)
+
+
+def observed(record: DecisionRecord, snapshot: Snapshot) -> DecisionRecord:
+    """Let a request pass that would not, where its route or the whole service only observes.
+
+    A refused one stays refused: there, nothing is known that could be observed.
+    """
+    if not isinstance(record.outcome, Deny | Indeterminate):
+        return record
+    route = snapshot.routes.by_id.get(record.route)
+    everything = snapshot.settings.enforcement is Enforcement.OBSERVE
+    if not everything and (route is None or not route.observe):
+        return record
+    return replace(record, outcome=Allow(Reason.OBSERVED), would_be=record.outcome)

@@ -1,0 +1,95 @@
+"""One event for each decision: who asked for what, what came out, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from authorizer.instrumentation.sink import label
+from authorizer.model import Indeterminate, Refused
+
+if TYPE_CHECKING:
+    from authorizer.model import CheckRecord, DecisionRecord, Outcome
+
+EVENT: Final = "authorization.decision"
+# A caller's path may be as long as a body may be, and thousands of events may wait to be written.
+MAX_TEXT: Final = 2048
+
+
+class DecisionLog:
+    """Logs every decision. Make it once the log is configured.
+
+    `info` for allow and deny, `warning` for what the asker got wrong, `error` when nobody could
+    decide.
+    """
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger().bind()
+
+    def record(self, record: DecisionRecord) -> None:
+        """Log one decision."""
+        match record.outcome:
+            case Indeterminate():
+                log = self._log.error
+            case Refused():
+                log = self._log.warning
+            case _:
+                log = self._log.info
+        log(EVENT, **fields(record))
+
+
+def fields(record: DecisionRecord) -> dict[str, Any]:
+    """Return what is logged of a decision: no trait, no body, no header but the request id.
+
+    Texts longer than `MAX_TEXT` characters are cut, and say so. Times are in milliseconds, to
+    the microsecond; `pdp_ms` is None where no PDP was asked.
+    """
+    outcome = record.outcome
+    out: dict[str, Any] = {
+        "decision_id": record.decision_id,
+        "request_id": _cut(record.request_id),
+        "outcome": label(outcome),
+        "reason": outcome.reason.value,
+        "route": record.route,
+        "subject": _cut(record.subject),
+        "profile": record.profile,
+        "method": _cut(record.method),
+        "host": _cut(record.host),
+        "path": _cut(record.path),
+        "checks": [_check(check) for check in record.checks],
+        "cerbos_call_id": record.cerbos_call_id,
+        "total_ms": _milliseconds(record.total_seconds),
+        "pdp_ms": None if record.pdp_seconds is None else _milliseconds(record.pdp_seconds),
+    }
+    if outcome.detail:
+        out["detail"] = outcome.detail
+    if record.would_be is not None:
+        out["would_be"] = _would_be(record.would_be)
+    return out
+
+
+def _check(check: CheckRecord) -> dict[str, str]:
+    return {
+        "kind": _cut(check.kind),
+        "id": _cut(check.id),
+        "action": _cut(check.action),
+        "effect": check.effect,
+    }
+
+
+def _would_be(outcome: Outcome) -> dict[str, str]:
+    out = {"outcome": label(outcome), "reason": outcome.reason.value}
+    if outcome.detail:
+        out["detail"] = outcome.detail
+    return out
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    return f"{text[:MAX_TEXT]}… ({len(text) - MAX_TEXT} more)"

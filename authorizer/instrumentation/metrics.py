@@ -1,0 +1,158 @@
+"""Prometheus metrics, in a registry of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from authorizer.instrumentation.sink import label
+from authorizer.pdp.interface import PdpState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from prometheus_client import Metric
+
+    from authorizer.model import DecisionRecord, Outcome, Reason
+    from authorizer.pdp.interface import PdpHealth
+
+# Seconds. Closest where decisions are made: a PDP on the same machine answers in 0.6 ms.
+BUCKETS: Final = (
+    0.0001, 0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.0075,
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
+)  # fmt: skip
+
+RELOAD_RESULTS: Final = ("loaded", "unchanged", "failed")
+
+
+class Metrics:
+    """All metrics of the service; a sink of decisions.
+
+    `log_dropped` is read at each scrape: the number of log lines lost so far.
+    """
+
+    def __init__(self, *, version: str, log_dropped: Callable[[], int] = lambda: 0) -> None:
+        # A second series for each counter and histogram that says when it was made: nobody asks.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs to annotate
+        registry = CollectorRegistry()
+        self._registry = registry
+        self._decisions = Counter(
+            "authorizer_decisions_total",
+            "Decisions, by outcome, reason and route (empty: no route owns the request).",
+            ("outcome", "reason", "route"),
+            registry=registry,
+        )
+        # prometheus-client finds a child by building and hashing its labels anew, under a lock.
+        self._decisions_of: dict[tuple[type[Outcome], Reason, str], Counter] = {}
+        self._request_duration = Histogram(
+            "authorizer_request_duration_seconds",
+            "Time from reading a request to its answer.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._pdp_duration = Histogram(
+            "authorizer_pdp_duration_seconds",
+            "Time that a request waited for the PDP; requests that asked none do not count.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "authorizer_in_flight", "Requests that are being decided now.", registry=registry
+        )
+        self._rules = Gauge(
+            "authorizer_rules_loaded", "Routes in the rules in force.", registry=registry
+        )
+        self._reload_success = Gauge(
+            "authorizer_rules_last_reload_success",
+            "1 if the rules on disk are those in force, 0 if the newest attempt to load failed.",
+            registry=registry,
+        )
+        self._reload_timestamp = Gauge(
+            "authorizer_rules_last_reload_timestamp_seconds",
+            "Unix time at which the rules in force were loaded.",
+            registry=registry,
+        )
+        self._reloads = Counter(
+            "authorizer_rules_reloads_total",
+            "Attempts to reload the rules, by result: loaded, unchanged or failed.",
+            ("result",),
+            registry=registry,
+        )
+        for result in RELOAD_RESULTS:
+            self._reloads.labels(result)
+        self._pdp_up = Gauge(
+            "authorizer_pdp_up",
+            "1 if the PDP at this endpoint says that it serves.",
+            ("endpoint",),
+            registry=registry,
+        )
+        self._endpoints: frozenset[str] = frozenset()
+        Gauge(
+            "authorizer_build_info", "Always 1; says which build runs.", ("version",),
+            registry=registry,
+        ).labels(version).set(1)  # fmt: skip
+        registry.register(_LogDrops(log_dropped))
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+    def record(self, record: DecisionRecord) -> None:
+        """Count one decision and its times."""
+        outcome = record.outcome
+        key = (type(outcome), outcome.reason, record.route)
+        counter = self._decisions_of.get(key)
+        if counter is None:
+            counter = self._decisions.labels(label(outcome), outcome.reason.value, record.route)
+            self._decisions_of[key] = counter
+        counter.inc()
+        self._request_duration.observe(record.total_seconds)
+        if record.pdp_seconds is not None:
+            self._pdp_duration.observe(record.pdp_seconds)
+
+    def rules_loaded(self, *, routes: int, at: float) -> None:
+        """Say which rules are in force now: their number of routes, and since when (Unix time)."""
+        self._rules.set(routes)
+        self._reload_timestamp.set(at)
+        self._reload_success.set(1)
+
+    def reload_finished(self, result: str) -> None:
+        """Count an attempt to reload; `result` is one of `RELOAD_RESULTS`."""
+        self._reloads.labels(result).inc()
+        self._reload_success.set(result != "failed")
+
+    def pdp_up(self, health: Sequence[PdpHealth]) -> None:
+        """Say which PDP endpoints serve; endpoints that are not named are forgotten."""
+        for entry in health:
+            self._pdp_up.labels(entry.endpoint).set(entry.state is PdpState.SERVING)
+        named = frozenset(entry.endpoint for entry in health)
+        for endpoint in self._endpoints - named:
+            self._pdp_up.remove(endpoint)
+        self._endpoints = named
+
+    def exposition(self) -> tuple[bytes, str]:
+        """Return all metrics in Prometheus's text format, and the content type of that."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _LogDrops(Collector):
+    def __init__(self, read: Callable[[], int]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "authorizer_log_dropped",
+            "Log lines that were lost: the queue was full, or writing failed.",
+            value=self._read(),
+        )

@@ -1,0 +1,126 @@
+"""The port, implemented by a Cerbos PDP over one gRPC channel."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final, Self
+
+import grpc
+import grpc.aio
+from cerbos.svc.v1 import svc_pb2_grpc
+
+from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
+from authorizer.pdp.channel import ask_health, describe, open_channel
+from authorizer.pdp.interface import PdpHealth, PdpState
+from authorizer.pdp.messages import Questions, UnfitAnswer, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authorizer.config.settings import PdpTls
+    from authorizer.model import Check, PdpAnswer, Principal
+    from authorizer.pdp.interface import Deadline
+    from authorizer.pdp.target import Target
+
+# Cerbos names the field that it refused, in front of a text that may quote.
+# Only our own field names and positions pass: an attribute's key ends the match.
+_REFUSED_FIELD: Final = re.compile(
+    r"validation error:\s*(?:-\s*)?((?:principal|resources|request_id)(?:\[\d+\]|\.[a-z_]+)*)"
+)
+
+
+class CerbosPdp:
+    """One Cerbos PDP. Make it where the event loop runs; it connects at the first question."""
+
+    def __init__(
+        self, target: Target, *, tls: PdpTls | None = None, insecure_plaintext: bool = False
+    ) -> None:
+        """Open a channel to `target`. Raises ConfigError as `open_channel` does."""
+        self.endpoint: Final = str(target)
+        self._channel = open_channel(target, tls=tls, insecure_plaintext=insecure_plaintext)
+        self._stub = svc_pb2_grpc.CerbosServiceStub(self._channel)
+        self._questions = Questions()
+        self._closed = False
+
+    async def check(
+        self,
+        principal: Principal,
+        checks: Sequence[Check],
+        *,
+        deadline: Deadline,
+        request_id: str,
+        explain: bool = False,
+    ) -> PdpAnswer:
+        """Ask all checks in one call, as the port says."""
+        if self._closed:
+            raise PdpUnavailable(self.endpoint, "the connection is closed")
+        request = self._request(principal, checks, request_id=request_id, explain=explain)
+        remaining = deadline.remaining()
+        if remaining <= 0:
+            raise PdpDeadline(self.endpoint, "no time was left to ask")
+        try:
+            response = await self._stub.CheckResources(request, timeout=remaining)
+        except grpc.aio.AioRpcError as error:
+            raise self._failure(error) from _cause(error)
+        except asyncio.CancelledError as error:
+            if self._closed_under_us():
+                raise PdpUnavailable(self.endpoint, "the connection was closed") from error
+            raise
+        except grpc.aio.UsageError as error:
+            raise PdpUnavailable(self.endpoint, "the connection was closed") from error
+        try:
+            return read_answer(checks, response, explain=explain)
+        except UnfitAnswer as error:
+            raise PdpRejected(self.endpoint, f"the answer does not fit: {error}") from error
+
+    async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
+        """Return the one state that there is."""
+        if self._closed:
+            return (PdpHealth(self.endpoint, PdpState.UNREACHABLE, "the connection is closed"),)
+        return (await ask_health(self._channel, self.endpoint, timeout=timeout),)
+
+    async def close(self) -> None:
+        """Close the channel; what is being asked fails as PdpUnavailable."""
+        self._closed = True
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _request(
+        self, principal: Principal, checks: Sequence[Check], *, request_id: str, explain: bool
+    ) -> object:
+        try:
+            return self._questions.build(principal, checks, request_id=request_id, explain=explain)
+        except (ValueError, OverflowError, TypeError) as error:
+            message = f"a value of the question has no form in protobuf ({type(error).__name__})"
+            # Python's own text quotes the value.
+            raise PdpRejected(self.endpoint, message) from None
+
+    def _closed_under_us(self) -> bool:
+        # Closing the channel cancels its calls. Our own cancellation marks the task; that does not.
+        task = asyncio.current_task()
+        return self._closed and (task is None or task.cancelling() == 0)
+
+    def _failure(self, error: grpc.aio.AioRpcError) -> PdpError:
+        match error.code():
+            case grpc.StatusCode.UNAVAILABLE:
+                return PdpUnavailable(self.endpoint, describe(error))
+            case grpc.StatusCode.CANCELLED:
+                return PdpUnavailable(self.endpoint, "CANCELLED: the PDP gave the call up")
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                return PdpDeadline(self.endpoint, describe(error))
+            case code:
+                field = _REFUSED_FIELD.match(error.details() or "")
+                where = f": it refused {field[1]}" if field else ""
+                return PdpRejected(self.endpoint, f"{code.name}{where}")
+
+
+def _cause(error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError | None:
+    """Return `error` unless a server wrote its text, which may quote an attribute's value."""
+    local = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    return error if error.code() in local else None

@@ -1,0 +1,138 @@
+"""Questions and answers in Cerbos's own messages. Pure: no channel, no clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+from cerbos.effect.v1 import effect_pb2
+from cerbos.engine.v1 import engine_pb2
+from cerbos.request.v1 import request_pb2
+from cerbos.schema.v1 import schema_pb2
+
+from authorizer.model import CheckResult, Effect, PdpAnswer
+from authorizer.pdp import values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
+    from authorizer.model import Check, Principal
+
+    # Cerbos's messages have no types that mypy can read.
+    PrincipalMessage: TypeAlias = Any  # cerbos.engine.v1.Principal
+    Request: TypeAlias = Any  # cerbos.request.v1.CheckResourcesRequest
+    Response: TypeAlias = Any  # cerbos.response.v1.CheckResourcesResponse
+    ResultEntry: TypeAlias = Any  # ... and one of its results
+    ValidationError: TypeAlias = Any  # cerbos.schema.v1.ValidationError
+
+_EFFECTS: Final = {
+    effect_pb2.EFFECT_ALLOW: Effect.ALLOW,
+    effect_pb2.EFFECT_DENY: Effect.DENY,
+}
+_VALIDATED: Final = {
+    schema_pb2.ValidationError.SOURCE_PRINCIPAL: "principal",
+    schema_pb2.ValidationError.SOURCE_RESOURCE: "resource",
+}
+
+
+class UnfitAnswer(Exception):
+    """The answer does not fit the question. The message quotes no value of either."""
+
+
+class Questions:
+    """Builds requests, and keeps what it built for each principal as long as that lives.
+
+    A principal's attributes are the dearest part of a request; a caller that keeps the
+    `Principal` (it is compared by identity) pays for them once.
+    """
+
+    def __init__(self) -> None:
+        self._principals: WeakKeyDictionary[Principal, PrincipalMessage] = WeakKeyDictionary()
+
+    def build(
+        self, principal: Principal, checks: Sequence[Check], *, request_id: str, explain: bool
+    ) -> Request:
+        """Return the request with one entry per check, in order.
+
+        Raises what `values.fill` raises for a value that protobuf cannot say.
+        """
+        request = request_pb2.CheckResourcesRequest(
+            request_id=request_id, include_meta=explain, principal=self._principal(principal)
+        )
+        for check in checks:
+            entry = request.resources.add()
+            entry.actions.append(check.action)
+            resource = entry.resource
+            resource.kind = check.resource.kind
+            resource.id = check.resource.id
+            resource.policy_version = check.resource.policy_version
+            resource.scope = check.resource.scope
+            values.fill_map(resource.attr, check.resource.attr)
+        return request
+
+    def _principal(self, principal: Principal) -> PrincipalMessage:
+        kept = self._principals.get(principal)
+        if kept is None:
+            kept = engine_pb2.Principal(
+                id=principal.id,
+                roles=principal.roles,
+                policy_version=principal.policy_version,
+                scope=principal.scope,
+            )
+            values.fill_map(kept.attr, principal.attr)
+            self._principals[principal] = kept
+        return kept
+
+
+def read_answer(checks: Sequence[Check], response: Response, *, explain: bool) -> PdpAnswer:
+    """Return the answers to `checks`, matched by position and verified one by one.
+
+    By position, because one call may ask about one resource twice with other attributes.
+    Raises UnfitAnswer unless each check has exactly its own answer, and a plain ALLOW or DENY.
+    """
+    entries = response.results
+    if len(entries) != len(checks):
+        msg = f"{len(entries)} results for {len(checks)} checks"
+        raise UnfitAnswer(msg)
+    return PdpAnswer(
+        call_id=response.cerbos_call_id,
+        results=tuple(
+            _result(number, check, entry, explain=explain)
+            for number, (check, entry) in enumerate(zip(checks, entries, strict=True))
+        ),
+    )
+
+
+def _result(number: int, check: Check, entry: ResultEntry, *, explain: bool) -> CheckResult:
+    asked, answered = check.resource, entry.resource
+    if answered.kind != asked.kind or answered.id != asked.id:
+        msg = f"result {number} is about another resource than check {number}"
+        raise UnfitAnswer(msg)
+    # `in` first: reading an absent key of a protobuf map may make it.
+    if check.action not in entry.actions:
+        msg = f"result {number} has no effect for the action of check {number}"
+        raise UnfitAnswer(msg)
+    effect = _EFFECTS.get(entry.actions[check.action])
+    if effect is None:
+        msg = f"result {number} has an effect that is neither ALLOW nor DENY"
+        raise UnfitAnswer(msg)
+    outputs = {output.src: values.read(output.val) for output in entry.outputs if not output.error}
+    errors = tuple(_validation_error(error, explain=explain) for error in entry.validation_errors)
+    if not explain:
+        return CheckResult(effect=effect, outputs=outputs, validation_errors=errors)
+    matched = entry.meta.actions.get(check.action)
+    return CheckResult(
+        effect=effect,
+        outputs=outputs,
+        validation_errors=errors,
+        policy=matched.matched_policy if matched is not None else "",
+        matched_scope=matched.matched_scope if matched is not None else "",
+        derived_roles=tuple(entry.meta.effective_derived_roles),
+    )
+
+
+def _validation_error(error: ValidationError, *, explain: bool) -> str:
+    place = f"{_VALIDATED.get(error.source, 'unknown')} {error.path}"
+    # The message of a JSON Schema validator quotes the value; only who asked to see may see it.
+    return f"{place}: {error.message}" if explain else place

@@ -1,0 +1,249 @@
+"""Profiles: how an identity becomes a Cerbos principal. Data, compiled once.
+
+The shape of `extra` is code, as a mistake there is a hole; what is made of it is YAML.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import importlib.resources
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from authorizer.errors import ConfigError, ExpressionError, MissingKey
+from authorizer.expressions.cel import Bindings, Type, Vocabulary
+from authorizer.expressions.template import (
+    Template,
+    TemplateSyntaxError,
+    ValueTemplate,
+    compile_template,
+    compile_value,
+)
+from authorizer.model import Deny, Principal, Reason
+from authorizer.principals import session
+from authorizer.principals.identity import Identity, Rejected
+from authorizer.source.schema import did_you_mean, load_schema
+from authorizer.source.yaml import load_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from authorizer.errors import Problem
+    from authorizer.model import AccessRequest
+    from authorizer.source.schema import Located
+
+_VOCABULARY: Final = Vocabulary({"subject": Type.STRING, "extra": Type.ANY})
+_AUTH: Final = "auth"
+_ANONYMOUS: Final = "anonymous"
+
+
+class Shape(enum.StrEnum):
+    """What an authenticator's `extra` may look like."""
+
+    SESSION = "session"
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Where a principal's roles come from."""
+
+    always: tuple[str, ...] = ()
+    sources: tuple[Template, ...] = ()
+    mapping: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One profile, compiled."""
+
+    name: str
+    shape: Shape
+    roles: Roles
+    subjects: frozenset[str] = frozenset()
+    attr: tuple[tuple[str, ValueTemplate], ...] = ()
+    require: tuple[Template, ...] = ()
+
+    def fits(self, request: AccessRequest) -> bool:
+        """Say whether the request's subject and `extra` have this profile's shape."""
+        match self.shape:
+            case Shape.SESSION:
+                return session.fits(request.extra)
+            case Shape.ANONYMOUS:
+                return not request.extra and request.subject in ("", *self.subjects)
+
+    def identify(self, request: AccessRequest, now: float) -> Principal | Deny:
+        """Return the principal; the request fits. `now` is Unix time in seconds."""
+        identity: Identity | Rejected
+        match self.shape:
+            case Shape.SESSION:
+                identity = session.identify(request.subject, request.extra or {}, now)
+            case Shape.ANONYMOUS:
+                identity = Identity(_ANONYMOUS, {}, {})
+        if isinstance(identity, Rejected):
+            return Deny(Reason.PRINCIPAL_REJECTED, identity.detail)
+        bindings = Bindings({"subject": request.subject, "extra": request.extra})
+        try:
+            for condition in self.require:
+                if condition.evaluate(bindings) is not True:
+                    detail = f"profile {self.name} requires {condition.text}"
+                    return Deny(Reason.PRINCIPAL_REJECTED, detail)
+            return Principal(
+                id=identity.id,
+                roles=tuple(self._roles(bindings)),
+                attr={
+                    **identity.attr,
+                    **{name: value.evaluate(bindings) for name, value in self.attr},
+                    _AUTH: {**identity.auth, "profile": self.name},
+                },
+                profile=self.name,
+            )
+        except ExpressionError as error:
+            return Deny(Reason.PRINCIPAL_REJECTED, f"profile {self.name}: {error}")
+
+    def _roles(self, bindings: Bindings) -> Iterator[str]:
+        """Yield the roles, each once, in the order of the profile."""
+        mapping = self.roles.mapping
+        found = dict.fromkeys(self.roles.always)
+        for source in self.roles.sources:
+            for role in _role_list(source, bindings):
+                known = role if mapping is None else mapping.get(role)
+                if known is not None:
+                    found[known] = None
+        if not found:
+            raise ExpressionError("roles", "they are none, and a principal needs one")
+        yield from found
+
+
+def _role_list(source: Template, bindings: Bindings) -> Sequence[str]:
+    try:
+        value = source.evaluate(bindings)
+    except MissingKey:
+        return ()
+    if value is None:
+        return ()
+    # Not ignored when it is malformed: a policy may deny by role, too.
+    if isinstance(value, list) and all(isinstance(role, str) and role for role in value):
+        return value
+    raise ExpressionError(source.text, "expected a list of role names")
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """All profiles by name, and the one for a payload that names none."""
+
+    by_name: Mapping[str, Profile]
+    default: str
+
+    def identify(self, request: AccessRequest, now: float) -> Principal | Deny:
+        """Return the request's principal, or why there is none. `now` is Unix time in seconds.
+
+        The payload names the profiles that its access rule's authenticators can give; the shape of
+        `extra` chooses only among those.
+        """
+        names = request.profiles or (self.default,)
+        unknown = [name for name in names if name not in self.by_name]
+        if unknown:
+            known = ", ".join(sorted(self.by_name))
+            detail = f"the payload names a profile that is not configured; there is {known}"
+            return Deny(Reason.PROFILE_MISMATCH, detail)
+        fitting = [
+            profile
+            for name in dict.fromkeys(names)
+            if (profile := self.by_name[name]).fits(request)
+        ]
+        if len(fitting) != 1:
+            return Deny(Reason.PROFILE_MISMATCH, _mismatch(request, names, len(fitting)))
+        return fitting[0].identify(request, now)
+
+
+# Keys longer than this are no keys of an authenticator that we know.
+_MAX_KEY: Final = 40
+_MAX_KEYS: Final = 20
+
+
+def _mismatch(request: AccessRequest, names: Sequence[str], fitting: int) -> str:
+    wanted = " or ".join(names)
+    if fitting:
+        return f"subject and extra have the shape of more than one profile of {wanted}"
+    if not request.extra:
+        if request.subject:
+            return (
+                f"there is a subject but no extra, so it is not {wanted}; is `extra_from` "
+                "missing in the authenticator's configuration, or the name of the anonymous "
+                "subject in the profile's `subjects`?"
+            )
+        return f"there is neither a subject nor extra, so it is not {wanted}"
+    keys = [key for key in sorted(request.extra) if len(key) <= _MAX_KEY and key.isprintable()]
+    seen = ", ".join(keys[:_MAX_KEYS])
+    return f"extra does not have the shape of {wanted}; its keys are {seen}"
+
+
+def compile_profiles(configured: Located, default: str) -> Profiles:
+    """Return the built-in profiles and the configured ones, which win.
+
+    `configured` is the mapping under `principals.profiles`, with its places; `default` the name
+    for a payload without one. Raises ConfigError with every problem.
+    """
+    by_name = dict(_builtin())
+    problems = load_schema("authorizer.principals", "profiles.schema.json").problems(configured)
+    if not problems:
+        raw: Any = configured.value
+        for name, profile in raw.items():
+            by_name[name] = _Compiler(name, configured, problems).profile(profile)
+    if default not in by_name and not problems:
+        message = f"the default profile `{default}` is not there"
+        problems.append(configured.problem((), message, did_you_mean(default, by_name)))
+    if problems:
+        raise ConfigError(problems)
+    return Profiles(by_name, default)
+
+
+@functools.cache
+def _builtin() -> Mapping[str, Profile]:
+    resource = importlib.resources.files("authorizer.principals") / "builtin.yaml"
+    document = load_yaml(resource.read_bytes(), "built-in profiles")
+    raw: Any = document.value
+    return {name: _Compiler(name, document, []).profile(value) for name, value in raw.items()}
+
+
+class _Compiler:
+    """Compiles one profile, and collects what is wrong with its templates."""
+
+    def __init__(self, name: str, source: Located, problems: list[Problem]) -> None:
+        self.name = name
+        self.source = source
+        self.problems = problems
+
+    def profile(self, raw: Mapping[str, Any]) -> Profile:
+        """Return the profile; `raw` fits the schema."""
+        roles = raw["roles"]
+        return Profile(
+            name=self.name,
+            shape=Shape(raw["shape"]),
+            roles=Roles(
+                always=tuple(roles.get("always", ())),
+                sources=self._templates(roles, "roles", "from"),
+                mapping=roles.get("map"),
+            ),
+            subjects=frozenset(raw.get("subjects", ())),
+            attr=tuple(
+                (key, compile_value(value, ("attr", key), self._template))
+                for key, value in raw.get("attr", {}).items()
+            ),
+            require=self._templates(raw, "require"),
+        )
+
+    def _templates(self, raw: Mapping[str, Any], *path: str) -> tuple[Template, ...]:
+        return tuple(
+            self._template((*path, number), text)
+            for number, text in enumerate(raw.get(path[-1], ()))
+        )
+
+    def _template(self, path: tuple[str | int, ...], text: str) -> Template:
+        try:
+            return compile_template(text, _VOCABULARY)
+        except TemplateSyntaxError as error:
+            self.problems.append(self.source.problem((self.name, *path), error.reason))
+            return Template(text, ())

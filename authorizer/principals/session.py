@@ -1,0 +1,104 @@
+"""A session of Ory Kratos: what `/sessions/whoami` gives and `extra_from: "@this"` passes on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from authorizer.principals.identity import Identity, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authorizer.model import JsonValue
+    from authorizer.principals.identity import Extra
+
+# What an introspected token has and no session: a token's `ext` claims stand beside these, so
+# that a client could otherwise dress one up as a session.
+_NOT_IN_A_SESSION: Final = ("client_id", "scope")
+
+
+def fits(extra: Extra) -> bool:
+    """Say whether `extra` has the shape of a session; nothing is said about its state."""
+    if not extra or any(key in extra for key in _NOT_IN_A_SESSION):
+        return False
+    identity = extra.get("identity")
+    return (
+        _is_text(extra.get("id"))
+        and isinstance(extra.get("active"), bool)
+        and _is_text(extra.get("expires_at"))
+        and isinstance(identity, dict)
+        and _is_text(identity.get("id"))
+        and _is_text(identity.get("schema_id"))
+        and isinstance(identity.get("traits"), dict)
+    )
+
+
+def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | Rejected:
+    """Return whose session it is; `extra` fits, `now` is Unix time in seconds."""
+    identity = extra["identity"]
+    state = identity.get("state") or "active"
+    expires_at = _moment(extra["expires_at"])
+    if identity["id"] != subject:
+        return Rejected("the session belongs to another identity than the subject")
+    if state != "active":
+        return Rejected("the identity is not active")
+    if extra["active"] is not True:
+        return Rejected("the session is not active")
+    if expires_at is None:
+        return Rejected("the session's expires_at is not a time")
+    if expires_at <= now:
+        return Rejected("the session has expired")
+    traits: Mapping[str, JsonValue] = identity["traits"]
+    return Identity(
+        id=identity["id"],
+        attr=traits,
+        auth={
+            "session": {
+                "id": extra["id"],
+                "aal": extra.get("authenticator_assurance_level"),
+                "methods": _methods(extra.get("authentication_methods")),
+                "authenticated_at": extra.get("authenticated_at"),
+                "expires_at": extra["expires_at"],
+            },
+            "identity": {
+                "id": identity["id"],
+                "schema_id": identity["schema_id"],
+                "state": state,
+                "organization_id": identity.get("organization_id"),
+                "metadata_public": identity.get("metadata_public"),
+                "verified_addresses": _verified(identity.get("verifiable_addresses")),
+                # Once more, so that a trait named `auth` can be read too.
+                "traits": traits,
+            },
+        },
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _moment(text: str) -> float | None:
+    """Return Unix time; Kratos writes RFC 3339 with nanoseconds and a zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).timestamp() if moment.tzinfo is not None else None
+
+
+def _methods(listed: object) -> list[JsonValue]:
+    """Return the names of the methods that the session was authenticated with."""
+    entries = listed if isinstance(listed, list) else []
+    return [entry["method"] for entry in entries if isinstance(entry, dict) and "method" in entry]
+
+
+def _verified(listed: object) -> list[JsonValue]:
+    """Return the addresses that Kratos has verified."""
+    entries = listed if isinstance(listed, list) else []
+    return [
+        entry["value"]
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("verified") is True and "value" in entry
+    ]

@@ -1,0 +1,71 @@
+"""Which files hold route rules, and what they say."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from authorizer.errors import Problem, RulesError, SourceError
+from authorizer.source.yaml import read_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from authorizer.source.document import Document
+
+_SUFFIXES: Final = (".yaml", ".yml")
+# Suites of rule tests live beside the rules that they test.
+_TESTS: Final = "tests"
+
+
+def read_rules(paths: Sequence[Path]) -> list[Document]:
+    """Return the documents of all rule files at and under `paths`, each file once.
+
+    Under a directory these are `*.yaml` and `*.yml` at any depth, but for names that begin with a
+    dot and for folders named `tests`. Raises RulesError with every problem; a path that is not
+    there, or that has no rule file, is one.
+    """
+    problems: list[Problem] = []
+    documents: dict[Path, Document] = {}
+    for path in paths:
+        try:
+            files = list(_files(path))
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            problems.append(Problem(str(path), 0, 0, f"cannot be read: {reason}"))
+            continue
+        if not files:
+            hint = "without a single route every request would be denied"
+            problems.append(Problem(str(path), 0, 0, "no rule file (*.yaml, *.yml) here", hint))
+        for file in files:
+            try:
+                documents.setdefault(file.resolve(), read_yaml(file))
+            except SourceError as error:
+                problems += error.problems
+    if problems:
+        raise RulesError(problems)
+    return list(documents.values())
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        path.stat()
+        yield path
+        return
+    for child in sorted(path.iterdir()):
+        if child.name.startswith("."):
+            continue
+        if child.is_dir():
+            if child.name != _TESTS:
+                yield from _files(child)
+        elif child.suffix in _SUFFIXES:
+            yield child
+
+
+def digest(documents: Sequence[Document]) -> str:
+    """Return a name for what the documents say: equal on every replica that has the same rules."""
+    contents = sorted(
+        hashlib.sha256(repr(document.value).encode()).digest() for document in documents
+    )
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]

@@ -1,0 +1,333 @@
+"""Path and host patterns: what a route's `match` says, parsed.
+
+A path pattern is made of segments, most specific first:
+
+    documents          literal      itself
+    {id}:archive       mixed        text and captures in one segment
+    {id:int}           int          canonical: no sign, no leading zero
+    {id:uuid}          uuid         any case; captured in lower case
+    {name:slug}        slug         [a-z0-9]+(-[a-z0-9]+)*
+    {id:/[A-Z]{3}/}    regex        a whole segment
+    {name}             any segment
+    {name...}          tail         the rest, at least one segment, last only
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Regex(Protocol):
+    """What `re` and RE2 have in common."""
+
+    def fullmatch(self, text: str, /) -> object | None: ...
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be read: `offset` characters in, for the given reason."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        self.offset = offset
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Rank(enum.IntEnum):
+    """Kinds of segments, the most specific first. Two of one rank in one place may tie."""
+
+    LITERAL = 0
+    MIXED = 1
+    INT = 2
+    UUID = 3
+    SLUG = 4
+    REGEX = 5
+    ANY = 6
+    TAIL = 7
+
+
+class Split(enum.Enum):
+    """A value that a mixed segment fits in more than one way."""
+
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment of a path pattern.
+
+    `key` is what makes two segments the same place in the table: capture names do not count.
+    `names` are the captures, in order. `texts` are a mixed segment's literal pieces, one more
+    than there are names (the first or the last may be empty).
+    """
+
+    rank: Rank
+    key: str
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    regex: _Regex | None = None
+
+    def fits(self, value: str) -> bool:
+        """Say whether a decoded segment fits, whatever it captures."""
+        match self.rank:
+            case Rank.LITERAL:
+                return value == self.key
+            case Rank.MIXED:
+                return self.split(value) is not None
+            case Rank.ANY | Rank.TAIL:
+                return value != ""
+            case _:
+                return self.regex is not None and self.regex.fullmatch(value) is not None
+
+    def split(self, value: str) -> tuple[str, ...] | Split | None:
+        """Return what a mixed segment captures: None where it does not fit; captures are not empty.
+
+        AMBIGUOUS where the value can be cut in two ways: nobody knows which one the upstream takes.
+        """
+        first, *separators, last = self.texts
+        if len(value) < len(first) + len(last) or not (
+            value.startswith(first) and value.endswith(last)
+        ):
+            return None
+        inner = value[len(first) : len(value) - len(last)]
+        leftmost = _cut(inner, separators)
+        if leftmost is None:
+            return None
+        # Every way to cut lies between these two, so they tell without trying them all.
+        mirrored = _cut(inner[::-1], [text[::-1] for text in reversed(separators)])
+        rightmost = [piece[::-1] for piece in reversed(mirrored or [])]
+        return tuple(leftmost) if leftmost == rightmost else Split.AMBIGUOUS
+
+
+def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
+    """Cut `value` at the first place for each separator, no piece empty; None where none fits."""
+    pieces = []
+    for separator in separators:
+        at = value.find(separator, 1)
+        if at < 0:
+            return None
+        pieces.append(value[:at])
+        value = value[at + len(separator) :]
+    pieces.append(value)
+    return pieces if value else None
+
+
+def overlap(one: Segment, other: Segment) -> bool:
+    """Say whether some value fits both of two mixed segments.
+
+    Both are texts with gaps of one character or more between them. What the gaps need not agree
+    on is filled by the other's texts, so only the two ends can keep the two apart.
+    """
+    (first, *_, last), (first2, *_, last2) = one.texts, other.texts
+    ahead = first.startswith(first2) or first2.startswith(first)
+    behind = last.endswith(last2) or last2.endswith(last)
+    return ahead and behind
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    """A parsed path. `trailing_slash` says that it is written with one."""
+
+    text: str
+    segments: tuple[Segment, ...]
+    trailing_slash: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The captures, in order."""
+        return tuple(name for segment in self.segments for name in segment.names)
+
+
+_INT: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KINDS: Final = {
+    "int": (Rank.INT, _INT),
+    "uuid": (Rank.UUID, _UUID),
+    "slug": (Rank.SLUG, _SLUG),
+}
+# What may stand in a path pattern outside captures: what it matches is the decoded segment.
+_NOT_LITERAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;]")
+
+
+def parse_path(text: str) -> PathPattern:
+    """Return a path pattern parsed; raises PatternError."""
+    if not text.startswith("/"):
+        raise PatternError(0, "a path begins with `/`")
+    pieces = _pieces(text)
+    trailing = len(pieces) > 1 and pieces[-1][1] == ""
+    if trailing or pieces == [(1, "")]:
+        pieces.pop()
+    segments: list[Segment] = []
+    seen: set[str] = set()
+    for number, (offset, piece) in enumerate(pieces):
+        segment = _parse_segment(piece, offset)
+        for name in segment.names:
+            if name in seen:
+                raise PatternError(offset, f"`{{{name}}}` stands twice in this path")
+            seen.add(name)
+        if segment.rank is Rank.TAIL and (trailing or number + 1 < len(pieces)):
+            raise PatternError(offset, f"`{piece}` takes the rest, so nothing may follow it")
+        segments.append(segment)
+    return PathPattern(text, tuple(segments), trailing)
+
+
+def _pieces(text: str) -> list[tuple[int, str]]:
+    """Split at the slashes that are not inside a `{…:/regex/}`; (offset, text) each."""
+    pieces = []
+    start = position = 1
+    while position < len(text):
+        if text.startswith(":/", position) and "{" in text[start:position]:
+            end = text.find("/}", position + 2)
+            if end < 0:
+                raise PatternError(position, "a regex ends with `/}`")
+            position = end + 2
+        elif text[position] == "/":
+            pieces.append((start, text[start:position]))
+            position += 1
+            start = position
+        else:
+            position += 1
+    pieces.append((start, text[start:]))
+    return pieces
+
+
+def _parse_segment(piece: str, offset: int) -> Segment:
+    if piece == "":
+        raise PatternError(offset, "an empty segment: no request that we pass on has one")
+    if "{" not in piece and "}" not in piece:
+        return _literal(piece, offset)
+    names: list[str] = []
+    texts: list[str] = []
+    position = 0
+    while (start := piece.find("{", position)) >= 0:
+        texts.append(piece[position:start])
+        end = _closing(piece, start, offset)
+        inner = piece[start + 1 : end]
+        if texts == [""] and end + 1 == len(piece):
+            return _whole(inner, offset + start)
+        if ":" in inner or inner.endswith("..."):
+            reason = f"`{{{inner}}}` must be a whole segment; only `{{name}}` can be a part of one"
+            raise PatternError(offset + start, reason)
+        names.append(_name(inner, offset + start))
+        position = end + 1
+    texts.append(piece[position:])
+    if any("}" in text for text in texts):
+        raise PatternError(offset, "a `}` without its `{`")
+    for text in texts:
+        _literal_text(text, offset)
+    if "" in texts[1:-1]:
+        raise PatternError(offset, "two captures side by side: nobody could say where to cut")
+    key = "{}".join(texts)
+    return Segment(Rank.MIXED, key, tuple(names), tuple(texts))
+
+
+def _closing(piece: str, start: int, offset: int) -> int:
+    regex = piece.find(":/", start)
+    brace = piece.find("}", start)
+    if 0 <= regex < brace or (regex >= 0 and brace < 0):
+        end = piece.find("/}", regex + 2)
+        return end + 1 if end >= 0 else _unclosed(offset + start)
+    return brace if brace >= 0 else _unclosed(offset + start)
+
+
+def _unclosed(offset: int) -> int:
+    raise PatternError(offset, "a `{` without its `}`")
+
+
+def _whole(inner: str, offset: int) -> Segment:
+    """Return the segment that is just one capture."""
+    name, colon, kind = inner.partition(":")
+    if not colon:
+        if inner.endswith("..."):
+            return Segment(Rank.TAIL, "{...}", (_name(inner[:-3], offset),))
+        return Segment(Rank.ANY, "{}", (_name(inner, offset),))
+    names = (_name(name, offset),)
+    if kind in _KINDS:
+        rank, known = _KINDS[kind]
+        return Segment(rank, f"{{:{kind}}}", names, regex=known)
+    if len(kind) > 2 and kind.startswith("/") and kind.endswith("/"):  # noqa: PLR2004 - //
+        if "/" in kind[1:-1]:
+            raise PatternError(offset, "a regex is matched with one segment, so it has no `/`")
+        try:
+            regex = _compile(kind[1:-1])
+        except ValueError as error:
+            raise PatternError(offset + 2 + len(name), str(error)) from None
+        return Segment(Rank.REGEX, f"{{:{kind}}}", names, regex=regex)
+    reason = f"`{kind}` is not a kind of value; there are int, uuid, slug and /regex/"
+    raise PatternError(offset + 1 + len(name), reason)
+
+
+def _compile(regex: str) -> _Regex:
+    """Compile a user's regex with RE2, whose time is bounded; raises ValueError."""
+    import re2  # noqa: PLC0415 - most tables have no regex
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(regex, options)  # type: ignore[no-any-return]
+    except re2.error as error:
+        reason = error.args[0]
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        msg = f"not a regex that RE2 takes: {text}"
+        raise ValueError(msg) from None
+
+
+def _literal(piece: str, offset: int) -> Segment:
+    _literal_text(piece, offset)
+    if piece in (".", ".."):
+        raise PatternError(offset, "a dot segment: no request that we pass on has one")
+    return Segment(Rank.LITERAL, piece)
+
+
+def _literal_text(text: str, offset: int) -> None:
+    if found := _NOT_LITERAL.search(text):
+        reason = (
+            f"`{found.group()}` cannot stand in a path; write the decoded text"
+            if found.group().isprintable()
+            else "a control character cannot stand in a path"
+        )
+        raise PatternError(offset + found.start(), reason)
+
+
+def _name(name: str, offset: int) -> str:
+    if not _NAME.fullmatch(name):
+        raise PatternError(offset, f"`{name}` is not a name: letters, digits and `_`")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class HostPattern:
+    """A host, `*.suffix`, or any (""). `exact` is compared with the whole host."""
+
+    text: str
+    exact: bool
+
+    @property
+    def specificity(self) -> tuple[int, int]:
+        """Smaller is more specific: an exact host, the longest suffix, any host."""
+        if self.text == "":
+            return (2, 0)
+        return (0, 0) if self.exact else (1, -len(self.text))
+
+
+ANY_HOST: Final = HostPattern("", exact=False)
+_HOST: Final = re.compile(
+    r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\]"
+)
+
+
+def parse_host(text: str) -> HostPattern:
+    """Return a host pattern parsed; raises PatternError."""
+    wildcard = text.startswith("*.")
+    host = text.lower().removeprefix("*.").removesuffix(".")
+    if not _HOST.fullmatch(host):
+        reason = "expected a host name without port, like api.example.com or *.example.com"
+        raise PatternError(0, reason)
+    return HostPattern("." + host if wildcard else host, exact=not wildcard)

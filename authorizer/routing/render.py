@@ -1,0 +1,149 @@
+"""From a matched route and a principal to the checks as they go to the PDP."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+from authorizer.errors import ExpressionError
+from authorizer.expressions.cel import Bindings
+from authorizer.model import Check, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authorizer.expressions.template import Template
+    from authorizer.model import AccessRequest, JsonValue, Principal
+    from authorizer.routing.reading import Address
+    from authorizer.routing.route import CheckTemplate, Route
+    from authorizer.routing.table import Matched
+
+# The PDP's own constraints, held to before it is asked: a violation would fail the whole call.
+# cerbos.request.v1 and cerbos.engine.v1 (protovalidate rules of the fields).
+_POLICY_VERSION: Final = re.compile(r"[0-9A-Za-z_]*")
+_SCOPE: Final = re.compile(r"(|\.|[0-9a-zA-Z][0-9A-Za-z_-]*(\.[0-9A-Za-z_][0-9A-Za-z_-]*)*)")
+# Oathkeeper puts U+FFFD where bytes were not UTF-8: what the caller sent is not known any more.
+_UNCLEAR: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffd\u2028\u2029]")
+
+
+def render(
+    matched: Matched, address: Address, request: AccessRequest, principal: Principal
+) -> tuple[Check, ...]:
+    """Return the checks of a route, in its order; raises ExpressionError for what cannot be asked.
+
+    Whatever a caller can send is judged here, so that it is never the PDP that rejects it.
+    """
+    route = matched.route
+    bindings = Bindings(_names(matched, address, request, principal))
+    return tuple(_check(template, request.method, bindings) for template in route.checks)
+
+
+def _names(
+    matched: Matched, address: Address, request: AccessRequest, principal: Principal
+) -> Mapping[str, Any]:
+    route = matched.route
+    query_all = _query(address, route)
+    headers_all = request.headers
+    for name in route.uses.headers:
+        if len(headers_all.get(name, ())) > 1:
+            reason = "the caller sent this header more than once"
+            raise ExpressionError(f"headers['{name}']", reason)
+    return {
+        "path": matched.path,
+        "query": {name: values[0] for name, values in query_all.items()},
+        "query_all": query_all,
+        "headers": {name: values[0] for name, values in headers_all.items() if values},
+        "headers_all": {name: list(values) for name, values in headers_all.items()},
+        "request": {
+            "method": request.method,
+            "scheme": address.scheme,
+            "host": address.host,
+            "path": _canonical(matched),
+        },
+        "subject": request.subject,
+        "extra": request.extra,
+        "principal": {
+            "id": principal.id,
+            "roles": list(principal.roles),
+            "attr": principal.attr,
+        },
+    }
+
+
+def _canonical(matched: Matched) -> str:
+    """Return the path as it was read: decoded, but for a slash that belongs to its segment."""
+    reading = matched.reading
+    path = "/" + "/".join(text.replace("/", "%2F") for text in reading.segments)
+    return path + "/" if reading.trailing_slash else path
+
+
+def _query(address: Address, route: Route) -> Mapping[str, list[str]]:
+    """Return the query's parameters; only a route that reads them can be failed by them."""
+    if not route.uses.reads_query or not address.query:
+        return {}
+    try:
+        pairs = parse_qsl(address.query, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise ExpressionError("query", "it is not UTF-8 when it is decoded") from None
+    query: dict[str, list[str]] = {}
+    for name, value in pairs:
+        query.setdefault(name, []).append(value)
+    for name in route.uses.query:
+        if len(query.get(name, ())) > 1:
+            reason = "the caller sent this parameter more than once"
+            raise ExpressionError(f"query.{name}", reason)
+    return query
+
+
+def _check(template: CheckTemplate, method: str, bindings: Bindings) -> Check:
+    resource = template.resource
+    attr = {name: value.evaluate(bindings) for name, value in resource.attr.items()}
+    for name, value in attr.items():
+        if not _is_clear(value):
+            raise ExpressionError(f"attr.{name}", _UNCLEAR_REASON)
+    return Check(
+        Resource(
+            kind=_text(resource.kind, bindings),
+            id=_text(resource.id, bindings),
+            attr=attr,
+            policy_version=_option(resource.policy_version, bindings, _POLICY_VERSION),
+            scope=_option(resource.scope, bindings, _SCOPE),
+        ),
+        _text(template.action(method), bindings),
+    )
+
+
+_UNCLEAR_REASON: Final = "it gives a control character, or bytes that were not UTF-8 (U+FFFD)"
+
+
+def _text(template: Template, bindings: Bindings) -> str:
+    value = template.evaluate(bindings)
+    if not isinstance(value, str):
+        raise ExpressionError(template.text, "it must give a string; use string(…)")
+    if not value:
+        raise ExpressionError(template.text, "it gives an empty string")
+    if _UNCLEAR.search(value):
+        raise ExpressionError(template.text, _UNCLEAR_REASON)
+    return value
+
+
+def _option(template: Template | None, bindings: Bindings, pattern: re.Pattern[str]) -> str:
+    if template is None:
+        return ""
+    value = template.evaluate(bindings)
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ExpressionError(template.text, f"it must give what Cerbos takes: {pattern.pattern}")
+    return value
+
+
+def _is_clear(value: JsonValue) -> bool:
+    match value:
+        case str():
+            return not _UNCLEAR.search(value)
+        case dict():
+            return all(_is_clear(key) and _is_clear(item) for key, item in value.items())
+        case list():
+            return all(map(_is_clear, value))
+        case _:
+            return True

@@ -1,0 +1,94 @@
+"""A route: what a request that matches it is about. Compiled, immutable."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authorizer.expressions.template import Template, ValueTemplate
+    from authorizer.model import Effect
+    from authorizer.routing.pattern import HostPattern, PathPattern
+    from authorizer.routing.reading import Loosening
+    from authorizer.source.document import Place
+
+
+class Require(enum.StrEnum):
+    """How the effects of several checks become one."""
+
+    ALL = "all"
+    ANY = "any"
+
+
+class Reads(enum.Enum):
+    """Readings that an application is declared not to make: they cannot be another route's."""
+
+    CASE_STRICT = "case: strict"
+    SLASH_STRICT = "trailing_slash: strict"
+    SLASH_IGNORED = "trailing_slash: ignore"
+    SUFFIX_STRICT = "suffix: strict"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceTemplate:
+    """What makes a `Resource`, with `${…}` in it."""
+
+    kind: Template
+    id: Template
+    attr: Mapping[str, ValueTemplate] = field(default_factory=dict)
+    policy_version: Template | None = None
+    scope: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTemplate:
+    """One check of a route. `actions` by method; "" holds the one for every method."""
+
+    resource: ResourceTemplate
+    actions: Mapping[str, Template]
+
+    def action(self, method: str) -> Template:
+        """Return the action for a method that the route maps."""
+        actions = self.actions
+        found = actions.get(method) or actions.get("")
+        if found is None and method == "HEAD":
+            found = actions.get("GET")
+        return found if found is not None else actions["*"]
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Which of a caller's own names a route's expressions read: a second value of one denies."""
+
+    query: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+    # Whether any expression reads `query` or `query_all`.
+    reads_query: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One route of a rule file.
+
+    `methods` may hold "*". `effect` is set on a route that asks no PDP, else `checks` is not empty.
+    `profiles` are the profiles that may use it; empty: all.
+    """
+
+    id: str
+    place: Place
+    hosts: tuple[HostPattern, ...]
+    path: PathPattern
+    methods: frozenset[str]
+    permits: frozenset[Loosening] = frozenset()
+    reads: frozenset[Reads] = frozenset()
+    preflight: bool = False
+    effect: Effect | None = None
+    checks: tuple[CheckTemplate, ...] = ()
+    require: Require = Require.ALL
+    observe: bool = False
+    profiles: frozenset[str] = frozenset()
+    uses: Uses = Uses()
+    description: str = ""

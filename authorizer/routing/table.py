@@ -1,0 +1,296 @@
+"""The route table: which route owns a URL and a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Final
+
+from authorizer.model import Reason
+from authorizer.routing.pattern import Rank, Split
+from authorizer.routing.reading import Ambiguous, Loosening, Reading, read
+from authorizer.routing.route import Reads
+from authorizer.routing.trie import Shape, Trie
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from authorizer.routing.pattern import HostPattern, PathPattern
+    from authorizer.routing.reading import Address
+    from authorizer.routing.route import Route
+
+# How applications read a path beyond what the segments say; each is tried on its own and with the
+# others. A URL is refused where one of them would make it another route's.
+_UNDECODED: Final = "compared undecoded"
+_FOLDED: Final = "with letters of the other case"
+_SUFFIX: Final = "without its suffix"
+_MATRIX: Final = "without its matrix parameters"
+_COLLAPSED: Final = "without its empty segments"
+_EXEMPT: Final = {_FOLDED: Reads.CASE_STRICT, _SUFFIX: Reads.SUFFIX_STRICT}
+
+
+@dataclass(slots=True, eq=False)
+class PathOwner:
+    """All routes of one path on one host. They agree on how their application reads a URL."""
+
+    pattern: PathPattern
+    host: HostPattern
+    routes: list[Route] = field(default_factory=list)
+    by_method: dict[str, Route] = field(default_factory=dict)
+    preflight: Route | None = None
+
+    @property
+    def permits(self) -> frozenset[Loosening]:
+        """The readings that its routes declare."""
+        return self.routes[0].permits
+
+    @property
+    def reads(self) -> frozenset[Reads]:
+        """The readings that its routes rule out."""
+        return self.routes[0].reads
+
+    def route(self, method: str) -> Route | None:
+        """Return the route that maps a method: HEAD follows GET, "*" takes what is left."""
+        routes = self.by_method
+        found = routes.get(method)
+        if found is None and method == "HEAD":
+            found = routes.get("GET")
+        if found is None and method == "OPTIONS":
+            found = self.preflight
+        return found if found is not None else routes.get("*")
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The route that owns a request. `path` are its captures."""
+
+    route: Route
+    path: Mapping[str, str]
+    reading: Reading
+    preflight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """No route owns the request; `detail` names those that come near."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteTable:
+    """Compiled routes. `hosts` are in the order in which they are asked: most specific first."""
+
+    routes: tuple[Route, ...]
+    exact_hosts: Mapping[str, Trie[PathOwner]]
+    suffix_hosts: tuple[tuple[str, Trie[PathOwner]], ...]
+    any_host: Trie[PathOwner]
+    by_id: Mapping[str, Route]
+
+    def match(self, address: Address, method: str) -> Matched | Unmatched:
+        """Return the route for a request, or why there is none."""
+        readings = read(address.path)
+        if isinstance(readings, Ambiguous):
+            return Unmatched(Reason.AMBIGUOUS_URL, readings.detail)
+        tries = tuple(self._tries(address.host))
+        found = _decide(tries, readings)
+        if isinstance(found, Unmatched):
+            return found
+        owner, reading = found
+        route = owner.route(method)
+        if route is None:
+            return Unmatched(
+                Reason.METHOD_NOT_MAPPED,
+                f"no route of {owner.pattern.text} maps this method",
+            )
+        captures = capture(route.path, reading)
+        if captures is None:
+            detail = f"route {route.id}: a segment can be cut into its captures in two ways"
+            return Unmatched(Reason.AMBIGUOUS_URL, detail)
+        preflight = method == "OPTIONS" and method not in owner.by_method
+        return Matched(route, captures, reading, preflight and route is owner.preflight)
+
+    def _tries(self, host: str) -> Iterator[Trie[PathOwner]]:
+        exact = self.exact_hosts.get(host)
+        if exact is not None:
+            yield exact
+        for suffix, trie in self.suffix_hosts:
+            if host.endswith(suffix):
+                yield trie
+        yield self.any_host
+
+
+def _decide(
+    tries: tuple[Trie[PathOwner], ...], readings: tuple[Reading, ...]
+) -> tuple[PathOwner, Reading] | Unmatched:
+    """Find the one owner over all permitted readings."""
+    found: tuple[PathOwner, Reading] | None = None
+    loosening = ""
+    for reading in readings:
+        owner = _owner(tries, reading)
+        if isinstance(owner, Unmatched):
+            return owner
+        if reading.needs:
+            missing = reading.needs - (owner.permits if owner is not None else frozenset())
+            if owner is None or missing:
+                loosening = loosening or _needs(missing, owner)
+                continue
+        if owner is None:
+            continue
+        if found is not None and found[0] is not owner:
+            return _contested(found[0], owner, "read in another permitted way")
+        found = found or (owner, reading)
+    if found is not None:
+        return found
+    if loosening:
+        return Unmatched(Reason.AMBIGUOUS_URL, loosening)
+    return Unmatched(Reason.NO_ROUTE, "no route has this host and path")
+
+
+_WHAT: Final = {
+    Loosening.KEEP_SLASH: "an encoded slash",
+    Loosening.SPLIT_SLASH: "an encoded slash",
+    Loosening.EMPTY_SEGMENTS: "an empty segment",
+    Loosening.MATRIX_PARAMETERS: "a semicolon",
+}
+
+
+def _needs(missing: frozenset[Loosening], owner: PathOwner | None) -> str:
+    need = min(missing, key=lambda item: item.value)
+    what = f"the path has {_WHAT[need]}"
+    if owner is None:
+        return what
+    keys = " and ".join(sorted(f"`{item.value}`" for item in missing))
+    return f"{what}; route {owner.routes[0].id} would own it if it declared {keys}"
+
+
+def _contested(owner: PathOwner, other: PathOwner, how: str) -> Unmatched:
+    mine, others = owner.routes[0].id, other.routes[0].id
+    detail = f"the URL is route {mine}'s, but {how} it would be route {others}'s"
+    return Unmatched(Reason.AMBIGUOUS_URL, detail)
+
+
+def _find(tries: tuple[Trie[PathOwner], ...], shape: Shape) -> PathOwner | None:
+    for trie in tries:
+        owner = trie.find(shape)
+        if owner is not None:
+            return owner
+    return None
+
+
+def _find_all(
+    tries: tuple[Trie[PathOwner], ...], shape: Shape, *, fold: bool
+) -> Iterable[PathOwner]:
+    if not fold:
+        owner = _find(tries, shape)
+        return () if owner is None else (owner,)
+    return next((owners for trie in tries if (owners := trie.find_folded(shape))), ())
+
+
+def _owner(tries: tuple[Trie[PathOwner], ...], reading: Reading) -> PathOwner | Unmatched | None:
+    """Return who owns a reading, unless another plausible reading of it has another owner."""
+    shape = Shape(reading.segments, reading.segments, reading.trailing_slash)
+    owner = _find(tries, shape)
+    if reading.trailing_slash:
+        shape = Shape(reading.segments, reading.segments)
+        dropped = _find(tries, shape)
+        owner_or_not = _with_trailing_slash(owner, dropped)
+        if owner_or_not is None or isinstance(owner_or_not, Unmatched):
+            return owner_or_not
+        owner = owner_or_not
+    if owner is None:
+        return None
+    has_upper = any(trie.has_upper for trie in tries)
+    for names, variant in _variants(reading, shape, has_upper=has_upper):
+        if owner.reads.isdisjoint(_EXEMPT[name] for name in names if name in _EXEMPT):
+            for other in _find_all(tries, variant, fold=_FOLDED in names):
+                if other is not owner:
+                    return _contested(owner, other, " and ".join(names))
+    return owner
+
+
+def _with_trailing_slash(
+    strict: PathOwner | None, dropped: PathOwner | None
+) -> PathOwner | Unmatched | None:
+    """Return whose a path with a trailing slash is: read as it stands, or without the slash.
+
+    Most applications ignore the slash (or redirect), so a path that is nobody's as it stands is
+    its owner's without; see docs/decisions/0003-trailing-slash.md.
+    """
+    if dropped is not None and Reads.SLASH_STRICT in dropped.reads:
+        dropped = None
+    if strict is None or dropped is None or strict is dropped:
+        return strict or dropped
+    if Reads.SLASH_IGNORED in dropped.reads:
+        return dropped
+    if Reads.SLASH_STRICT in strict.reads:
+        return strict
+    return _contested(strict, dropped, "without its trailing slash")
+
+
+def _variants(
+    reading: Reading, shape: Shape, *, has_upper: bool
+) -> Iterator[tuple[tuple[str, ...], Shape]]:
+    """Yield the other plausible readings, with what they are called."""
+    names = []
+    if reading.wire != reading.segments:
+        names.append(_UNDECODED)
+    if reading.segments and "." in reading.segments[-1]:
+        names.append(_SUFFIX)
+    if Loosening.MATRIX_PARAMETERS in reading.needs:
+        names.append(_MATRIX)
+    if Loosening.EMPTY_SEGMENTS in reading.needs:
+        names.append(_COLLAPSED)
+    if has_upper or any(segment != segment.casefold() for segment in reading.segments):
+        names.append(_FOLDED)
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(names, size):
+            yield chosen, _variant(reading, shape, chosen)
+
+
+def _variant(reading: Reading, shape: Shape, names: tuple[str, ...]) -> Shape:
+    literals = reading.wire if _UNDECODED in names else reading.segments
+    values = reading.segments
+    if _MATRIX in names:
+        literals = tuple(text.partition(";")[0] for text in literals)
+        values = tuple(text.partition(";")[0] for text in values)
+    if _COLLAPSED in names:
+        kept = [number for number, text in enumerate(values) if text]
+        literals = tuple(literals[number] for number in kept)
+        values = tuple(values[number] for number in kept)
+    if _SUFFIX in names and values:
+        literals = (*literals[:-1], _without_suffix(literals[-1]))
+        values = (*values[:-1], _without_suffix(values[-1]))
+    return Shape(literals, values, shape.trailing_slash)
+
+
+def _without_suffix(segment: str) -> str:
+    stem, dot, _ = segment.rpartition(".")
+    return stem if dot and stem else segment
+
+
+def capture(pattern: PathPattern, reading: Reading) -> dict[str, str] | None:
+    """Return what a pattern captures of a reading that it fits; None where it could be cut twice.
+
+    A kept slash reads as a slash in a segment of its own. In a tail it stays encoded: there it
+    must not look like one that separates, or two paths would give one resource id.
+    """
+    captures: dict[str, str] = {}
+    for number, segment in enumerate(pattern.segments):
+        match segment.rank:
+            case Rank.LITERAL:
+                continue
+            case Rank.TAIL:
+                rest = reading.segments[number:]
+                captures[segment.names[0]] = "/".join(text.replace("/", "%2F") for text in rest)
+            case Rank.MIXED:
+                cut = segment.split(reading.segments[number])
+                if cut is None or isinstance(cut, Split):
+                    return None
+                captures.update(zip(segment.names, cut, strict=True))
+            case Rank.UUID:
+                captures[segment.names[0]] = reading.segments[number].lower()
+            case _:
+                captures[segment.names[0]] = reading.segments[number]
+    return captures

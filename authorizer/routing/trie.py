@@ -1,0 +1,115 @@
+"""A trie of path patterns. It knows patterns and readings, not what a route does with them.
+
+A walk costs as much as the path is long. The most specific pattern wins, segment by segment from
+the left; nothing depends on the order in which patterns were put in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from authorizer.routing.pattern import Rank, Segment
+
+if TYPE_CHECKING:
+    from authorizer.routing.pattern import PathPattern
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A path as a walk sees it: what literals are compared with, and what captures would take.
+
+    They differ where a reading compares literals undecoded.
+    """
+
+    literals: tuple[str, ...]
+    values: tuple[str, ...]
+    trailing_slash: bool = False
+
+
+@dataclass(slots=True)
+class Node(Generic[T]):
+    """A place in the trie. `end` owns the paths that end here, `slash_end` those with a slash."""
+
+    literals: dict[str, Node[T]] = field(default_factory=dict)
+    folded: dict[str, list[Node[T]]] = field(default_factory=dict)
+    others: list[tuple[Segment, Node[T]]] = field(default_factory=list)
+    end: T | None = None
+    slash_end: T | None = None
+    tail: T | None = None
+
+
+class Trie(Generic[T]):
+    """Patterns, each with the value that owns it."""
+
+    def __init__(self) -> None:
+        self.root: Node[T] = Node()
+        # Whether any literal tells letters of the two cases apart; if not, folding is for nothing.
+        self.has_upper = False
+
+    def place(self, pattern: PathPattern) -> Node[T]:
+        """Return the node of a pattern, made where it is not there; a tail's is the one before."""
+        node = self.root
+        for segment in pattern.segments:
+            if segment.rank is Rank.TAIL:
+                break
+            node = self._child(node, segment)
+        return node
+
+    def _child(self, node: Node[T], segment: Segment) -> Node[T]:
+        if segment.rank is Rank.LITERAL:
+            child = node.literals.get(segment.key)
+            if child is None:
+                child = node.literals[segment.key] = Node()
+                node.folded.setdefault(segment.key.casefold(), []).append(child)
+                self.has_upper |= segment.key != segment.key.casefold()
+            return child
+        for known, child in node.others:
+            if known.rank is segment.rank and known.key == segment.key:
+                return child
+        child = Node()
+        node.others.append((segment, child))
+        node.others.sort(key=lambda pair: (pair[0].rank, pair[0].key))
+        return child
+
+    def find(self, shape: Shape) -> T | None:
+        """Return the most specific owner of a path, or None."""
+        return _find(self.root, shape, 0)
+
+    def find_folded(self, shape: Shape) -> list[T]:
+        """Return the most specific owners of a path whose letters may be of either case.
+
+        More than one where literals differ only in case.
+        """
+        return _find_folded(self.root, shape, 0)
+
+
+def _find(node: Node[T], shape: Shape, depth: int) -> T | None:
+    values = shape.values
+    if depth == len(values):
+        return node.slash_end if shape.trailing_slash else node.end
+    child = node.literals.get(shape.literals[depth])
+    if child is not None and (owner := _find(child, shape, depth + 1)) is not None:
+        return owner
+    for segment, child in node.others:
+        if segment.fits(values[depth]) and (owner := _find(child, shape, depth + 1)) is not None:
+            return owner
+    return node.tail
+
+
+def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
+    values = shape.values
+    if depth == len(values):
+        end = node.slash_end if shape.trailing_slash else node.end
+        return [] if end is None else [end]
+    owners: list[T] = []
+    for child in node.folded.get(shape.literals[depth].casefold(), ()):
+        owners += _find_folded(child, shape, depth + 1)
+    for segment, child in node.others:
+        if owners:
+            break
+        if segment.fits(values[depth]):
+            owners = _find_folded(child, shape, depth + 1)
+    return owners or ([] if node.tail is None else [node.tail])

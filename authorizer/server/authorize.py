@@ -1,0 +1,142 @@
+"""POST /authorize: one request, one decision, one record, one answer by the deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from aiohttp import web
+
+from authorizer.contract.decode import decode
+from authorizer.contract.outcome import answer
+from authorizer.errors import MalformedRequest
+from authorizer.model import DecisionRecord, Indeterminate, Reason, Refused
+from authorizer.pdp.interface import Deadline
+from authorizer.server.body import read_body
+from authorizer.server.decision_id import new_decision_id
+
+if TYPE_CHECKING:
+    from authorizer.model import AccessRequest, Outcome
+    from authorizer.server.collaborators import Collaborators
+
+# What is kept of the time for ourselves: the PDP's time is up first, so that the record says what
+# was asked; then whoever still hangs is cut off; then there is time to answer.
+_PDP_SHARE: Final = 0.95
+_DECISION_SHARE: Final = 0.98
+
+# The client that is refused for these may still be sending: what comes is no next request.
+_HALF_READ: Final = frozenset((Reason.REQUEST_TIMEOUT, Reason.REQUEST_TOO_LARGE))
+
+_log = structlog.get_logger()
+
+
+class Authorizer:
+    """Answers requests for a decision, whatever happens."""
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._with = collaborators
+        self._settings = collaborators.settings.server
+
+    async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises nothing but CancelledError."""
+        started = time.monotonic()
+        decision_id = new_decision_id()
+        pointer: str | None = None
+        try:
+            record = await self._record(request, decision_id, started)
+        except MalformedRequest as error:
+            pointer = error.pointer
+            record = _without_request(decision_id, Refused(Reason.MALFORMED_REQUEST, str(error)))
+        except asyncio.CancelledError:
+            # gRPC cancels its calls when a channel is closed: that is no order to us.
+            if _is_cancelled():
+                raise
+            record = self._failed(decision_id)
+        except Exception:  # noqa: BLE001 - the last resort: no answer is a retry, and nobody's allow
+            record = self._failed(decision_id)
+        return self._answer(record, started, pointer)
+
+    def refuse_unreadable(self) -> web.StreamResponse:
+        """Answer what could not be read as HTTP at all."""
+        outcome = Refused(Reason.MALFORMED_REQUEST, "not a request that HTTP/1.1 allows")
+        record = _without_request(new_decision_id(), outcome)
+        return self._answer(record, time.monotonic(), None)
+
+    async def _record(
+        self, request: web.BaseRequest, decision_id: str, started: float
+    ) -> DecisionRecord:
+        deadline = self._settings.deadline
+        body = await read_body(
+            request,
+            limit=self._settings.max_body,
+            seconds=min(self._settings.body_timeout, deadline),
+        )
+        if isinstance(body, Refused):
+            return _without_request(decision_id, body)
+        if not self._with.places.take():
+            outcome = Indeterminate(
+                Reason.OVERLOADED, "as many requests as server.max_in_flight are being decided"
+            )
+            return _without_request(decision_id, outcome)
+        try:
+            return await self._decide(decode(body), decision_id, started)
+        finally:
+            self._with.places.give_back()
+
+    async def _decide(
+        self, access: AccessRequest, decision_id: str, started: float
+    ) -> DecisionRecord:
+        seconds = self._settings.deadline
+        mine = Deadline(started + seconds * _DECISION_SHARE)
+        cut_off = asyncio.timeout(mine.remaining())
+        try:
+            async with cut_off:
+                return await self._with.decide(
+                    access,
+                    self._with.current.snapshot,
+                    self._with.pdp,
+                    decision_id=decision_id,
+                    deadline=Deadline(started + seconds * _PDP_SHARE),
+                )
+        except TimeoutError:
+            if not cut_off.expired():
+                raise
+        return DecisionRecord(
+            decision_id=decision_id,
+            outcome=Indeterminate(Reason.PDP_DEADLINE, "no decision within server.deadline"),
+            request_id=access.request_id,
+            subject=access.subject,
+            method=access.method,
+        )
+
+    def _failed(self, decision_id: str) -> DecisionRecord:
+        _log.error("authorization.failed", decision_id=decision_id, exc_info=True)
+        outcome = Indeterminate(Reason.INTERNAL_ERROR, "a fault of the authorizer; see its log")
+        return _without_request(decision_id, outcome)
+
+    def _answer(
+        self, record: DecisionRecord, started: float, pointer: str | None
+    ) -> web.StreamResponse:
+        record = dataclasses.replace(record, total_seconds=time.monotonic() - started)
+        for sink in self._with.sinks:
+            try:
+                sink.record(record)
+            except Exception:  # noqa: BLE001 - whatever a sink does, the answer stands
+                _log.error("sink.failed", sink=type(sink).__name__, exc_info=True)
+        said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
+        response = web.Response(status=said.status, headers=said.headers, body=said.body)
+        if record.outcome.reason in _HALF_READ or self._with.readiness.draining:
+            response.force_close()
+        return response
+
+
+def _without_request(decision_id: str, outcome: Outcome) -> DecisionRecord:
+    return DecisionRecord(decision_id=decision_id, outcome=outcome)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

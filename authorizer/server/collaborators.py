@@ -1,0 +1,56 @@
+"""What the server needs from others. Wiring fills it in, tests do too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from authorizer.config.settings import Settings
+    from authorizer.model import AccessRequest, DecisionRecord
+    from authorizer.pdp.interface import Deadline, Pdp
+    from authorizer.server.places import Places
+    from authorizer.server.readiness import Readiness
+    from authorizer.snapshot import Current, Snapshot
+
+
+class Sink(Protocol):
+    """Takes note of decisions."""
+
+    def record(self, record: DecisionRecord) -> None:
+        """Take note of one decision. Called on the event loop: it must not block."""
+
+
+class Decide(Protocol):
+    """Decides one request; `authorizer.engine.decide` is the real one."""
+
+    async def __call__(
+        self,
+        request: AccessRequest,
+        snapshot: Snapshot,
+        pdp: Pdp,
+        *,
+        decision_id: str,
+        deadline: Deadline,
+    ) -> DecisionRecord:
+        """Return the decision by `deadline`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collaborators:
+    """Everything that the two listeners share.
+
+    `settings` are those of the start: a listener's own do not change while it runs.
+    `exposition` gives the metrics as bytes and their content type.
+    """
+
+    settings: Settings
+    current: Current
+    pdp: Pdp
+    decide: Decide
+    sinks: Sequence[Sink]
+    readiness: Readiness
+    places: Places
+    exposition: Callable[[], tuple[bytes, str]]

@@ -1,0 +1,165 @@
+"""Open the two listeners, and close them so that no open request is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from authorizer.errors import ConfigError, Problem
+from authorizer.server.address import ListenAddress, parse_listen
+from authorizer.server.authorize import Authorizer
+from authorizer.server.endpoint import Endpoint, refuse_unreadable
+from authorizer.server.operations import Health, metrics
+from authorizer.server.tls import listener_context
+
+if TYPE_CHECKING:
+    import ssl
+
+    from authorizer.server.collaborators import Collaborators
+    from authorizer.server.endpoint import Handler, Routes
+
+_SERVER: Final = "server.listen"
+_ADMIN: Final = "admin.listen"
+# Where load balancers must first learn that we are not ready: one failed probe of Kubernetes's,
+# which come every ten seconds unless told otherwise.
+_DRAIN_DELAY: Final = 10.0
+# At 16 questions at once, more than half of Oathkeeper's come on a connection of their own.
+_BACKLOG: Final = 1024
+# Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
+_CUT_OFF: Final = 0.25
+
+
+class Listeners:
+    """`server.listen` and `admin.listen`, while they are open."""
+
+    def __init__(self, collaborators: Collaborators) -> None:
+        self._with = collaborators
+        self._open: list[_Listener] = []
+
+    @property
+    def address(self) -> ListenAddress:
+        """Where Oathkeeper is answered, once started; the port is the real one."""
+        return self._open[0].address
+
+    @property
+    def admin_address(self) -> ListenAddress:
+        """Where operators are answered, once started; the port is the real one."""
+        return self._open[1].address
+
+    async def start(self) -> None:
+        """Open both, or none.
+
+        Raises ConfigError that says which could not be opened, why, and what to do.
+        """
+        settings = self._with.settings
+        server = _parse(_SERVER, settings.server.listen)
+        admin = _parse(_ADMIN, settings.admin.listen)
+        tls = settings.server.tls
+        if tls is None and not server.is_loopback and not settings.server.insecure_plaintext:
+            raise _refused(
+                _SERVER,
+                f"{server} can be reached from other machines, and is not encrypted",
+                "give server.tls, listen on 127.0.0.1, or say server.insecure_plaintext: true",
+            )
+        context = None if tls is None else listener_context(tls)
+        authorizer = Authorizer(self._with)
+        health = Health(self._with.readiness)
+        probes = {
+            "/health/alive": _reading(health.alive),
+            "/health/ready": _reading(health.ready),
+        }
+        for_oathkeeper: Routes = {
+            "/authorize": {"POST": authorizer.authorize},
+            **probes,
+            "/version": _reading(health.version),
+        }
+        for_operators: Routes = {"/metrics": _reading(metrics(self._with.exposition)), **probes}
+        asking = Endpoint(for_oathkeeper, refuse_unreadable=authorizer.refuse_unreadable)
+        operating = Endpoint(for_operators, refuse_unreadable=refuse_unreadable)
+        try:
+            self._open.append(await _Listener.open(_SERVER, server, asking, context))
+            self._open.append(await _Listener.open(_ADMIN, admin, operating, None))
+        except BaseException:
+            await self._close(0.0)
+            raise
+
+    async def drain(self) -> None:
+        """Be unready, wait for `drain_delay`, accept nothing more, answer what is open, close.
+
+        Open requests have `drain_timeout` to be answered; what is left then is cut off. Metrics
+        and health are answered until the last of them. Idempotent.
+        """
+        self._with.readiness.drain()
+        settings = self._with.settings.server
+        if self._open:
+            delay = settings.drain_delay
+            if delay is None:
+                delay = 0.0 if self.address.is_loopback else _DRAIN_DELAY
+            await asyncio.sleep(delay)
+        await self._close(settings.drain_timeout)
+
+    async def _close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
+        for listener in self._open:
+            await listener.close(timeout)
+        self._open.clear()
+
+
+class _Listener:
+    """One open port."""
+
+    def __init__(self, endpoint: Endpoint, runner: web.ServerRunner, site: web.TCPSite) -> None:
+        self._endpoint = endpoint
+        self._runner = runner
+        self._site = site
+        host, port = runner.addresses[0][:2]
+        self.address = ListenAddress(host, port)
+
+    @classmethod
+    async def open(
+        cls,
+        key: str,
+        address: ListenAddress,
+        endpoint: Endpoint,
+        context: ssl.SSLContext | None,
+    ) -> _Listener:
+        runner = web.ServerRunner(endpoint, shutdown_timeout=_CUT_OFF)
+        await runner.setup()
+        site = web.TCPSite(
+            runner, address.host, address.port, ssl_context=context, backlog=_BACKLOG
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise _refused(
+                key,
+                f"cannot listen on {address}: {error.strerror or error}",
+                "free the address, or choose another",
+            ) from error
+        return cls(endpoint, runner, site)
+
+    async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
+        await self._site.stop()
+        # aiohttp's own shutdown stops reading at once, in the middle of a body too.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, timeout - 2 * _CUT_OFF)):
+                await self._endpoint.quiet()
+        await self._runner.cleanup()
+
+
+def _reading(handler: Handler) -> dict[str, Handler]:
+    return {"GET": handler, "HEAD": handler}
+
+
+def _parse(key: str, text: str) -> ListenAddress:
+    try:
+        return parse_listen(text)
+    except ValueError as error:
+        raise _refused(key, str(error)) from None
+
+
+def _refused(key: str, message: str, hint: str = "") -> ConfigError:
+    return ConfigError([Problem(key, 0, 0, message, hint)])

@@ -1,0 +1,106 @@
+"""Whether this instance wants requests, and what it knows about why not."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authorizer.pdp.interface import PdpState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from authorizer.errors import SourceError
+    from authorizer.pdp.interface import Pdp, PdpHealth
+    from authorizer.snapshot import Current
+
+# Kubernetes gives a probe a second by default.
+_TIMEOUT: Final = 0.5
+_KEPT_FOR: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. Ready means that `errors` (what is wrong, by where) is empty.
+
+    `rules_error` is why the newest attempt to load rules failed; the last good ones decide.
+    """
+
+    errors: Mapping[str, str]
+    pdp: Sequence[PdpHealth]
+    digest: str
+    loaded_at: float
+    rules_error: SourceError | None
+
+
+class Readiness:
+    """Ready: rules are loaded, no draining, and an embedded PDP has once answered SERVING.
+
+    That rules are loaded needs no look: there is a snapshot. The PDP's present state counts only
+    with `requires_pdp`: one shared PDP must not take every replica out of a load balancer, as
+    Oathkeeper would then meet refused connections, its slowest failure.
+    """
+
+    def __init__(
+        self,
+        current: Current,
+        pdp: Pdp,
+        *,
+        embedded: bool,
+        requires_pdp: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._current = current
+        self._probe = _SharedProbe(pdp, clock)
+        self._waits_for_embedded = embedded
+        self._requires_pdp = requires_pdp
+        self._draining = False
+
+    @property
+    def draining(self) -> bool:
+        """Whether `drain` was called."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Be unready from now on."""
+        self._draining = True
+
+    async def report(self) -> Report:
+        """Look, within about half a second; the PDP is asked at most once a second."""
+        health = await self._probe.health()
+        serving = any(one.state is PdpState.SERVING for one in health)
+        if serving:
+            self._waits_for_embedded = False
+        errors: dict[str, str] = {}
+        if self._draining:
+            errors["server"] = "draining: it stops as soon as open requests are answered"
+        if self._waits_for_embedded:
+            errors["pdp"] = "the embedded PDP has not answered SERVING yet"
+        elif self._requires_pdp and not serving:
+            errors["pdp"] = "no PDP answers SERVING (server.ready_requires_pdp)"
+        snapshot = self._current.snapshot
+        return Report(errors, health, snapshot.digest, snapshot.loaded_at, self._current.last_error)
+
+
+class _SharedProbe:
+    """Asks the PDP how it is, once for everybody who asks within a second."""
+
+    def __init__(self, pdp: Pdp, clock: Callable[[], float]) -> None:
+        self._pdp = pdp
+        self._clock = clock
+        self._asked: asyncio.Task[Sequence[PdpHealth]] | None = None
+        self._asked_at = 0.0
+
+    async def health(self) -> Sequence[PdpHealth]:
+        now = self._clock()
+        asked = self._asked
+        if asked is None or (asked.done() and now - self._asked_at >= _KEPT_FOR):
+            asked = self._asked = asyncio.create_task(self._ask())
+            self._asked_at = now
+        # One prober that hangs up must not take the answer from the others.
+        return await asyncio.shield(asked)
+
+    async def _ask(self) -> Sequence[PdpHealth]:
+        return await self._pdp.health(timeout=_TIMEOUT)

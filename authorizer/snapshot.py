@@ -1,0 +1,39 @@
+"""What a request is decided with: immutable, built aside, swapped whole, read once a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from authorizer.config.settings import Settings
+    from authorizer.errors import SourceError
+    from authorizer.principals.profiles import Profiles
+    from authorizer.routing.table import RouteTable
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of settings, routes and profiles.
+
+    `digest` names the content (the same rules give the same digest on every replica);
+    `loaded_at` is Unix time in seconds.
+    """
+
+    settings: Settings
+    routes: RouteTable
+    profiles: Profiles
+    digest: str
+    loaded_at: float
+
+
+class Current:
+    """The one place that a snapshot is swapped in, by a single assignment.
+
+    `last_error` says why the newest attempt to load failed, or is None when it did not;
+    the last good snapshot goes on deciding meanwhile.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.last_error: SourceError | None = None

@@ -1,0 +1,174 @@
+"""The one place that names concrete classes: what `serve` is made of, and in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from authorizer import __version__
+from authorizer.config.origin import Part
+from authorizer.engine import decide
+from authorizer.instrumentation import logging as log
+from authorizer.instrumentation.decision_log import DecisionLog
+from authorizer.instrumentation.metrics import Metrics
+from authorizer.pdp.binary import find_cerbos
+from authorizer.pdp.cerbos import CerbosPdp
+from authorizer.pdp.embedded import EmbeddedPdp
+from authorizer.pdp.target import parse_target
+from authorizer.principals.profiles import compile_profiles
+from authorizer.reload import Reloader, ReloadResult
+from authorizer.routing.compile import compile_rules
+from authorizer.routing.files import digest, read_rules
+from authorizer.server.collaborators import Collaborators
+from authorizer.server.lifecycle import Listeners
+from authorizer.server.places import Places
+from authorizer.server.readiness import Readiness
+from authorizer.snapshot import Current, Snapshot
+from authorizer.source.watch import changes, fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from authorizer.config.loading import Loaded
+    from authorizer.pdp.interface import Pdp
+    from authorizer.source.watch import Fingerprint
+
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def build_snapshot(loaded: Loaded) -> Snapshot:
+    """Read and compile everything that decides; raises SourceError with every problem.
+
+    `serve` starts and reloads with it, and what checks rules aside goes through it too.
+    """
+    settings = loaded.settings
+    profiles = compile_profiles(
+        Part(loaded.origin, ("principals", "profiles"), settings.principals.profiles),
+        settings.principals.default,
+    )
+    documents = read_rules([Path(path) for path in settings.rules.paths])
+    return Snapshot(
+        settings=settings,
+        routes=compile_rules(documents),
+        profiles=profiles,
+        digest=digest(documents),
+        loaded_at=time.time(),
+    )
+
+
+async def serve(loaded: Loaded) -> None:
+    """Run until SIGTERM or SIGINT; returns when all that was open has been answered.
+
+    Raises ConfigError or RulesError for what cannot be started with, PdpError for an embedded PDP
+    that does not start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stopping.set)
+    loaded.require_pdp()
+    rule_files = [Path(path) for path in loaded.settings.rules.paths]
+    # Before they are read, so that what is saved meanwhile is not missed.
+    seen = fingerprint(rule_files)
+    current = Current(build_snapshot(loaded))
+    async with AsyncExitStack() as stack:
+        running_log = log.start(loaded.settings.log)
+        stack.callback(running_log.close)
+        metrics = Metrics(version=__version__, log_dropped=lambda: running_log.dropped)
+        _tell_rules(metrics, current)
+        pdp = await _pdp(loaded, stack)
+        listeners = await _listen(loaded, current, pdp, metrics, stack)
+        reloader = Reloader(
+            build=lambda: build_snapshot(loaded),
+            current=current,
+            changes=lambda: _rule_changes(rule_files, seen),
+            on_result=[lambda result: _tell_reload(metrics, current, result)],
+        )
+        reloading = asyncio.create_task(reloader.run(), name="reload")
+        stack.push_async_callback(_cancel, reloading)
+        structlog.get_logger().info(
+            "authorizer.ready",
+            version=__version__,
+            listen=str(listeners.address),
+            admin=str(listeners.admin_address),
+            routes=len(current.snapshot.routes.routes),
+            rules=current.snapshot.digest,
+            enforcement=loaded.settings.enforcement.value,
+        )
+        await stopping.wait()
+        structlog.get_logger().info("authorizer.draining")
+        await listeners.drain()
+        structlog.get_logger().info("authorizer.stopped")
+
+
+async def _pdp(loaded: Loaded, stack: AsyncExitStack) -> Pdp:
+    """Return the PDP to ask, connected or running; the stack closes it."""
+    settings = loaded.settings.pdp
+    if settings.embedded is not None:
+        # Found first: what cannot be started should not be half started.
+        cerbos = find_cerbos(settings.embedded.cerbos)
+        embedded = EmbeddedPdp(Path(settings.embedded.policies), cerbos=cerbos)
+        await stack.enter_async_context(embedded)
+        target, tls, insecure = embedded.target, None, False
+    else:
+        target = parse_target(settings.endpoints[0])
+        tls, insecure = settings.tls, settings.insecure_plaintext
+    pdp = CerbosPdp(target, tls=tls, insecure_plaintext=insecure)
+    stack.push_async_callback(pdp.close)
+    return pdp
+
+
+async def _listen(
+    loaded: Loaded, current: Current, pdp: Pdp, metrics: Metrics, stack: AsyncExitStack
+) -> Listeners:
+    settings = loaded.settings
+    places = Places(settings.server.max_in_flight)
+    metrics.in_flight.set_function(lambda: places.taken)
+    listeners = Listeners(
+        Collaborators(
+            settings=settings,
+            current=current,
+            pdp=pdp,
+            decide=decide,
+            sinks=[DecisionLog(), metrics],
+            readiness=Readiness(
+                current,
+                pdp,
+                embedded=settings.pdp.embedded is not None,
+                requires_pdp=settings.server.ready_requires_pdp,
+            ),
+            places=places,
+            exposition=metrics.exposition,
+        )
+    )
+    await listeners.start()
+    stack.push_async_callback(listeners.drain)
+    return listeners
+
+
+async def _rule_changes(paths: list[Path], seen: Fingerprint) -> AsyncGenerator[None, None]:
+    async with aclosing(changes(paths, since=seen)) as saved:
+        async for _ in saved:
+            yield
+
+
+def _tell_rules(metrics: Metrics, current: Current) -> None:
+    snapshot = current.snapshot
+    metrics.rules_loaded(routes=len(snapshot.routes.routes), at=snapshot.loaded_at)
+
+
+def _tell_reload(metrics: Metrics, current: Current, result: ReloadResult) -> None:
+    metrics.reload_finished(result.value)
+    if result is ReloadResult.LOADED:
+        _tell_rules(metrics, current)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

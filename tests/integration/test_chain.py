@@ -1,0 +1,65 @@
+"""The main job on real programs: Kratos says who, Oathkeeper asks, Cerbos decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from chain import Entrance, PdpKind, Question, running_chain
+from chain.scenario import Scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chain import Chain
+
+pytestmark = pytest.mark.integration
+
+
+def differences(scenario: Scenario) -> list[str]:
+    rows = list(scenario.walk())
+    assert len(rows) >= 14
+    return [
+        f"{row.expectation.who}: {row.expectation.question} ({row.expectation.why}): "
+        f"expected {row.expectation.expected}, got {row.got}"
+        for row in rows
+        if not row.as_expected
+    ]
+
+
+@pytest.mark.parametrize("entrance", Entrance)
+def test_the_story_holds_through_each_entrance_of_oathkeeper(
+    tmp_path: Path, entrance: Entrance
+) -> None:
+    with running_chain(tmp_path) as chain:
+        assert differences(Scenario(chain, entrance=entrance)) == []
+
+
+def test_the_story_holds_with_a_pdp_of_its_own(tmp_path: Path) -> None:
+    with running_chain(tmp_path, pdp=PdpKind.EXTERNAL) as chain:
+        assert differences(Scenario(chain)) == []
+
+
+def test_what_a_caller_claims_of_the_decision_does_not_reach_the_application(
+    shared_chain: Chain,
+) -> None:
+    spoofed = {"X-Cerbos-Call-Id": "spoofed", "X-Decision-Id": "spoofed"}
+    reply = shared_chain.send(Question("GET", "/healthz"), headers=spoofed)
+    assert reply.status == 200
+    seen = reply.json()["headers"]
+    assert seen["X-Cerbos-Call-Id"] == ""
+    assert seen["X-Decision-Id"] not in ("", "spoofed")
+
+
+def test_nothing_of_a_session_is_in_the_log(tmp_path: Path) -> None:
+    with running_chain(tmp_path) as chain:
+        person = chain.kratos.create(
+            "sam", {"email": "sam@acme.test", "org": "acme", "department": "a-trait-to-keep"}
+        )
+        session = chain.kratos.log_in(person)
+        answer = chain.ask(Question("GET", "/orgs/acme/documents"), session)
+        assert answer.status == 200
+        log = chain.programs["authorizer"].log.read_text()
+    assert person.id in log
+    for secret in (session, "a-trait-to-keep", "sam@acme.test"):
+        assert secret not in log

@@ -1,0 +1,99 @@
+"""The check of the demo checks: an authorizer that decides nothing does not pass it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+DEMO = Path(__file__).parents[2] / "tools" / "demo.py"
+
+
+@pytest.fixture
+def stub(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the URL of an authorizer that answers one status, whatever it is asked."""
+    status = request.param
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/authorize"
+        server.shutdown()
+        thread.join()
+
+
+def demo(*arguments: str) -> list[str]:
+    return [sys.executable, str(DEMO), *arguments]
+
+
+@pytest.mark.parametrize(("stub", "refuted"), [(200, "403"), (403, "200")], indirect=["stub"])
+def test_an_authorizer_that_always_answers_the_same_fails_the_check(
+    stub: str, refuted: str, tmp_path: Path
+) -> None:
+    check = demo("--check", "--authorizer", stub, "--patience", "0.2", "--work", str(tmp_path))
+    done = subprocess.run(check, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line[:3] in ("ok ", "NO ")]
+    assert len(rows) >= 14
+    for mark, _who, _method, _path, expected, *_ in rows:
+        assert (mark == "NO") == (expected == refuted)
+
+
+@pytest.mark.parametrize("stub", [200], indirect=True)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_demo_stops_all_that_it_started(stub: str, how: signal.Signals, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        demo("--authorizer", stub, "--work", str(tmp_path)), stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        printed = []
+        for line in running.stdout:
+            printed.append(line)
+            if "Ctrl-C stops everything" in line:
+                break
+        children = pids_of_children(running.pid)
+        assert len(children) == 3, printed  # Kratos, the application, Oathkeeper
+        assert any("curl" in line for line in printed)
+        running.send_signal(how)
+        assert running.wait(60) == 0
+    deadline = time.monotonic() + 5
+    while any(map(is_there, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(is_there, children))
+    assert list(tmp_path.iterdir()) == []
+
+
+def pids_of_children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)  # noqa: S607 - on every Linux and macOS
+    return [int(line) for line in found.stdout.split()]
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""TLS towards the PDP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import grpc.aio
+import pytest
+import trustme
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from pdpquestions import ask, effects
+
+from authorizer.config.settings import PdpTls
+from authorizer.errors import ConfigError, PdpUnavailable
+from authorizer.model import Effect
+from authorizer.pdp.cerbos import CerbosPdp
+from authorizer.pdp.channel import SERVICE, ask_health, open_channel
+from authorizer.pdp.interface import PdpState
+from authorizer.pdp.target import TcpTarget
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from conftest import CerbosServer
+
+
+class Authority:
+    """A certificate authority, and the files that it hands out."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ca = trustme.CA()
+        self._folder = folder
+        folder.mkdir()
+        self.certificate = str(folder / "ca.pem")
+        self._ca.cert_pem.write_to_path(self.certificate)
+
+    def issue(self, name: str) -> tuple[str, str]:
+        """Return the paths of a certificate and its key for `name`."""
+        issued = self._ca.issue_cert(name)
+        paths = str(self._folder / f"{name}.pem"), str(self._folder / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(paths[0])
+        issued.private_key_pem.write_to_path(paths[1])
+        return paths
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ours")
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "theirs")
+
+
+@pytest.mark.integration
+class TestRealPdp:
+    """The real program, with a certificate for the name `pdp.test`."""
+
+    @pytest.fixture
+    def target(self, authority: Authority, start_cerbos: Callable[..., CerbosServer]) -> TcpTarget:
+        certificate, key = authority.issue("pdp.test")
+        tls = {"cert": certificate, "key": key, "caCert": authority.certificate}
+        return start_cerbos(tls=tls).target
+
+    async def test_a_pdp_that_our_authority_vouches_for_decides(
+        self, authority: Authority, target: TcpTarget
+    ) -> None:
+        tls = PdpTls(ca=authority.certificate, server_name="pdp.test")
+        async with CerbosPdp(target, tls=tls) as pdp:
+            assert await effects(pdp) == [Effect.ALLOW]
+            (health,) = await pdp.health(timeout=5)
+            assert health.state is PdpState.SERVING
+
+    async def test_a_client_certificate_is_shown_and_accepted(
+        self, authority: Authority, target: TcpTarget
+    ) -> None:
+        certificate, key = authority.issue("authorizer.test")
+        tls = PdpTls(
+            ca=authority.certificate, certificate=certificate, key=key, server_name="pdp.test"
+        )
+        async with CerbosPdp(target, tls=tls) as pdp:
+            assert await effects(pdp) == [Effect.ALLOW]
+
+    async def test_a_strangers_client_certificate_is_refused(
+        self, authority: Authority, stranger: Authority, target: TcpTarget
+    ) -> None:
+        certificate, key = stranger.issue("authorizer.test")
+        tls = PdpTls(
+            ca=authority.certificate, certificate=certificate, key=key, server_name="pdp.test"
+        )
+        async with CerbosPdp(target, tls=tls) as pdp:
+            with pytest.raises(PdpUnavailable):
+                await ask(pdp)
+
+    async def test_a_pdp_that_a_stranger_vouches_for_is_unavailable(
+        self, stranger: Authority, target: TcpTarget
+    ) -> None:
+        tls = PdpTls(ca=stranger.certificate, server_name="pdp.test")
+        async with CerbosPdp(target, tls=tls) as pdp:
+            with pytest.raises(PdpUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+                await ask(pdp)
+
+    async def test_a_certificate_for_another_name_is_unavailable(
+        self, authority: Authority, target: TcpTarget
+    ) -> None:
+        for name in ("other.test", None):
+            tls = PdpTls(ca=authority.certificate, server_name=name)
+            async with CerbosPdp(target, tls=tls) as pdp:
+                with pytest.raises(PdpUnavailable):
+                    await ask(pdp)
+
+    async def test_plaintext_to_a_pdp_with_tls_is_unavailable(self, target: TcpTarget) -> None:
+        async with CerbosPdp(target) as pdp:
+            with pytest.raises(PdpUnavailable):
+                await ask(pdp)
+
+
+@pytest.fixture
+async def demanding(authority: Authority) -> AsyncIterator[TcpTarget]:
+    """Serve health to none but clients with a certificate (Cerbos itself does not insist)."""
+    certificate, key = authority.issue("localhost")
+    server = grpc.aio.server()
+    servicer = health.aio.HealthServicer()
+    await servicer.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    pem = [Path(path).read_bytes() for path in (key, certificate, authority.certificate)]
+    credentials = grpc.ssl_server_credentials(
+        [(pem[0], pem[1])], root_certificates=pem[2], require_client_auth=True
+    )
+    port = server.add_secure_port("localhost:0", credentials)
+    await server.start()
+    yield TcpTarget("localhost", port)
+    await server.stop(None)
+
+
+async def test_a_required_client_certificate_opens_the_door_and_none_does_not(
+    authority: Authority, demanding: TcpTarget
+) -> None:
+    certificate, key = authority.issue("authorizer.test")
+    for tls, state in (
+        (PdpTls(ca=authority.certificate, certificate=certificate, key=key), PdpState.SERVING),
+        (PdpTls(ca=authority.certificate), PdpState.UNREACHABLE),
+    ):
+        channel = open_channel(demanding, tls=tls)
+        answer = await ask_health(channel, str(demanding), timeout=5)
+        await channel.close()
+        assert answer.state is state
+
+
+def test_files_that_are_no_use_are_refused_before_anything_is_dialled(
+    tmp_path: Path, authority: Authority
+) -> None:
+    certificate, key = authority.issue("a.test")
+    _, other_key = authority.issue("b.test")
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_bytes(b"\xff not PEM")
+    text = tmp_path / "text.pem"
+    text.write_text("not PEM")
+    missing = str(tmp_path / "missing.pem")
+    for tls, place, why in (
+        (PdpTls(ca=missing), "pdp.tls.ca", "cannot read"),
+        (PdpTls(ca=str(garbage)), "pdp.tls.ca", "no certificate in PEM"),
+        (PdpTls(ca=str(text)), "pdp.tls.ca", "no certificate in PEM"),
+        (PdpTls(certificate=certificate), "pdp.tls.key", "needs its key"),
+        (PdpTls(key=key), "pdp.tls.certificate", "needs its key"),
+        (PdpTls(certificate=missing, key=key), "pdp.tls.certificate", "cannot read"),
+        (PdpTls(certificate=certificate, key=other_key), "pdp.tls.certificate", "are not"),
+        (PdpTls(certificate=certificate, key=str(text)), "pdp.tls.certificate", "are not"),
+    ):
+        with pytest.raises(ConfigError, match=why) as caught:
+            open_channel(TcpTarget("127.0.0.1", 1), tls=tls)
+        assert caught.value.problems[0].source == place
