@@ -101,7 +101,7 @@ class Reloader:
 
     async def _attempt(self) -> None:
         try:
-            snapshot = self._build()
+            snapshot = await asyncio.to_thread(self._build)
         except SourceError as refused:
             _log_problems(refused.problems)
             result = self._fail(refused)

@@ -121,7 +121,11 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     what = error.problem or "this is not YAML"
     if mark and text[mark.index : mark.index + 1] == "\t":
         return place.problem("a tab cannot stand here", "indent with spaces")
-    return place.problem(f"{error.context}, {what}" if error.context else what, _advice(what))
+    if error.context:
+        began = error.context_mark
+        since = f" from line {began.line + 1}" if began and mark and began.line < mark.line else ""
+        return place.problem(f"{error.context}{since}: {what}", _advice(what))
+    return place.problem(what, _advice(what))
 
 
 def _advice(what: str) -> str:
@@ -130,6 +134,6 @@ def _advice(what: str) -> str:
         return 'put a value that holds ": " in quotes, and check the indentation'
     if "cannot start any token" in what:
         return "put the value in quotes"
-    if "found" in what and ("end" in what or "did not find" in what):
+    if "expected" in what or "end of stream" in what:
         return "check the indentation, and that each bracket and quote is closed"
     return ""

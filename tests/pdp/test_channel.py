@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -118,6 +118,13 @@ class TestRealPdp:
                 await ask(pdp)
 
 
+def demanding_credentials(certificate: str, key: str, ca: str) -> Any:  # noqa: ANN401 - gRPC has no types
+    pair = Path(key).read_bytes(), Path(certificate).read_bytes()
+    return grpc.ssl_server_credentials(
+        [pair], root_certificates=Path(ca).read_bytes(), require_client_auth=True
+    )
+
+
 @pytest.fixture
 async def demanding(authority: Authority) -> AsyncIterator[TcpTarget]:
     """Serve health to none but clients with a certificate (Cerbos itself does not insist)."""
@@ -126,10 +133,7 @@ async def demanding(authority: Authority) -> AsyncIterator[TcpTarget]:
     servicer = health.aio.HealthServicer()
     await servicer.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    pem = [Path(path).read_bytes() for path in (key, certificate, authority.certificate)]
-    credentials = grpc.ssl_server_credentials(
-        [(pem[0], pem[1])], root_certificates=pem[2], require_client_auth=True
-    )
+    credentials = demanding_credentials(certificate, key, authority.certificate)
     port = server.add_secure_port("localhost:0", credentials)
     await server.start()
     yield TcpTarget("localhost", port)

@@ -92,7 +92,7 @@ def test_a_problem_reads_as_a_sentence_with_its_place() -> None:
 def test_an_empty_file_is_none(text: str) -> None:
     document = load_yaml(text, "a.yaml")
     assert document.value is None
-    assert document.place(["a", 0]).line == 1
+    assert document.place(["a", 0]) == document.place([])
 
 
 @pytest.mark.parametrize(
@@ -127,13 +127,17 @@ def test_what_is_unambiguous_is_read(text: str, value: object) -> None:
         ("a: 1\nb: 2\na: 3", "a.yaml:3:1: `a` is there twice, first in line 1"),
         (
             "a: &x {k: v}\nb:\n  <<: *x\n",
-            "a.yaml:3:3: merge keys are not allowed; YAML 1.2 has none"
-            " (write the keys out, or give a whole value by an alias)",
+            (
+                "a.yaml:3:3: merge keys are not allowed; YAML 1.2 has none"
+                " (write the keys out, or give a whole value by an alias)"
+            ),
         ),
         (
             "a: !!python/object/apply:os.system [id]",
-            "a.yaml:1:4: the tag `tag:yaml.org,2002:python/object/apply:os.system` is not allowed"
-            " (leave it out; text is put in quotes)",
+            (
+                "a.yaml:1:4: the tag `tag:yaml.org,2002:python/object/apply:os.system` is not allowed"
+                " (leave it out; text is put in quotes)"
+            ),
         ),
         (
             "a: !x y",
@@ -155,8 +159,10 @@ def test_what_is_unambiguous_is_read(text: str, value: object) -> None:
         ),
         (
             "a: 1\nb: 'x\u202ey'",
-            "a.yaml:2:6: holds the invisible character U+202E"
-            ' (remove it, or write it as "\\u202e" in double quotes)',
+            (
+                "a.yaml:2:6: holds the invisible character U+202E"
+                ' (remove it, or write it as "\\u202e" in double quotes)'
+            ),
         ),
         (b"a: 1\nb: \xff", "a.yaml:2:4: is not UTF-8 (save the file as UTF-8)"),
         ("[" * 100_000, f"a.yaml:1:65: is nested more than {MAX_DEPTH} levels deep"),
@@ -175,13 +181,14 @@ def test_what_could_mean_two_things_is_refused_in_its_place(
         ("a: @b", 1, 4),
         ("a: 1\nb: 'x", 2, 6),
         ("a:\n- b\n c: d", 3, 3),
-        ("a: [1, 2", 1, 9),
+        ("a: [1, 2\nb: 3", 2, 2),
     ],
 )
 def test_what_is_no_yaml_is_refused_where_it_stops_being_it(
     text: str, line: int, column: int
 ) -> None:
     (found,) = problems(text)
+    # The two parsers differ by one column here and there.
     assert (found.line, abs(found.column - column) <= 1) == (line, True)
     assert found.hint
 
@@ -288,7 +295,7 @@ def test_every_place_is_where_the_text_of_the_value_begins(parser: str) -> None:
             place = document.place(path)
             inner = value
             for step in path:
-                inner = inner[step]  # type: ignore[index, call-overload] # as the path says
+                inner = inner[step]  # type: ignore[index] # as the path says
             begins = json.dumps(inner, indent=1, ensure_ascii=False).split("\n")[0]
             assert lines[place.line - 1][place.column - 1 :].startswith(begins)
 

@@ -1,0 +1,49 @@
+# Each target has a line of help: `make help`.
+PYTHON ?= python3
+BIN    := .venv/bin
+TOOLS  := .tools/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo test lint lock docs clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/dev ## Make .venv/ (Python packages) and .tools/ (the real programs; needs npm and Go)
+	@$(PYTHON) tools/install.py
+
+run: .venv/runtime ## Run the authorizer with an embedded PDP on the example (needs npm, no Go)
+	@$(PYTHON) tools/install.py cerbos
+	@$(BIN)/python tools/run.py
+
+demo: .venv/runtime ## Run the whole chain with Kratos and Oathkeeper; CHECK=1 walks the scenario and judges
+	@$(PYTHON) tools/install.py
+	@$(BIN)/python tools/demo.py $(if $(CHECK),--check)
+
+test: setup lint ## Pass all tests, the chain through the real programs included
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerfile
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timings >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/hadolint Dockerfile
+
+docs: .venv/dev ## Write the generated pages of docs/ anew
+	@$(BIN)/python -m tools.docs
+
+lock: .venv/dev ## Lock the Python packages anew, as pyproject.toml asks for them
+	@tools/lock
+
+clean: ## Remove what the other targets made here
+	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# A stamp for each set of packages, renewed when its lock file is.
+.venv/runtime: requirements/runtime.txt pyproject.toml
+	@$(PYTHON) tools/venv.py runtime
+	@touch $@
+
+.venv/dev: requirements/dev.txt pyproject.toml
+	@$(PYTHON) tools/venv.py dev
+	@touch $@ .venv/runtime
