@@ -41,9 +41,9 @@ clean: ## Remove what the other targets made here
 
 # A stamp for each set of packages, renewed when its lock file is.
 .venv/runtime: requirements/runtime.txt pyproject.toml
-	@$(PYTHON) tools/venv.py runtime
+	@$(PYTHON) tools/environment.py runtime
 	@touch $@
 
 .venv/dev: requirements/dev.txt pyproject.toml
-	@$(PYTHON) tools/venv.py dev
+	@$(PYTHON) tools/environment.py dev
 	@touch $@ .venv/runtime

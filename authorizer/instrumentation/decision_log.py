@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from authorizer.instrumentation.sink import label
+from authorizer.instrumentation.labels import label
 from authorizer.model import Indeterminate, Refused
 
 if TYPE_CHECKING:

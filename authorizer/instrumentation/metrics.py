@@ -18,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from authorizer.instrumentation.sink import label
+from authorizer.instrumentation.labels import label
 from authorizer.pdp.interface import PdpState
 
 if TYPE_CHECKING:

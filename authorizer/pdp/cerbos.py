@@ -67,8 +67,6 @@ class CerbosPdp:
             if self._closed_under_us():
                 raise PdpUnavailable(self.endpoint, "the connection was closed") from error
             raise
-        except grpc.aio.UsageError as error:
-            raise PdpUnavailable(self.endpoint, "the connection was closed") from error
         try:
             return read_answer(checks, response, explain=explain)
         except UnfitAnswer as error:
@@ -76,9 +74,15 @@ class CerbosPdp:
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
         """Return the one state that there is."""
+        closed = PdpHealth(self.endpoint, PdpState.UNREACHABLE, "the connection is closed")
         if self._closed:
-            return (PdpHealth(self.endpoint, PdpState.UNREACHABLE, "the connection is closed"),)
-        return (await ask_health(self._channel, self.endpoint, timeout=timeout),)
+            return (closed,)
+        try:
+            return (await ask_health(self._channel, self.endpoint, timeout=timeout),)
+        except asyncio.CancelledError:
+            if self._closed_under_us():
+                return (closed,)
+            raise
 
     async def close(self) -> None:
         """Close the channel; what is being asked fails as PdpUnavailable."""

@@ -30,6 +30,7 @@ _DRAIN_DELAY: Final = 10.0
 _BACKLOG: Final = 1024
 # Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
 _CUT_OFF: Final = 0.25
+_SETTLE: Final = 0.05
 
 
 class Listeners:
@@ -143,9 +144,11 @@ class _Listener:
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         await self._site.stop()
+        # Connections that were accepted at the last moment have yet to become requests.
+        await asyncio.sleep(_SETTLE)
         # aiohttp's own shutdown stops reading at once, in the middle of a body too.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, timeout - 2 * _CUT_OFF)):
+            async with asyncio.timeout(max(0.0, timeout - _SETTLE - 2 * _CUT_OFF)):
                 await self._endpoint.quiet()
         await self._runner.cleanup()
 

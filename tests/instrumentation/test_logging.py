@@ -169,6 +169,20 @@ def test_a_caller_can_neither_forge_a_line_nor_command_a_terminal(
         assert first["path"] == first["checks"][0]["id"] == text
 
 
+@FORMATS
+@pytest.mark.parametrize("character", list("\r\n\x1b\x00\x7f\x85\x9b\u2028\u202e\u2066\ud800"))
+def test_each_of_them_is_escaped_even_where_it_stands_alone(
+    pipe: Pipe, log_format: LogFormat, character: str
+) -> None:
+    # structlog's console quotes a text that holds a space, and a quoted text is escaped anyway.
+    log = configured(pipe, format=log_format)
+    structlog.get_logger().info("odd", path=f"/a{character}b")
+    assert log.close()
+    line = pipe.read().decode()
+    assert line.endswith("\n")
+    assert not controls(line[:-1])
+
+
 def test_a_terminal_gets_the_console_s_form_and_a_pipe_gets_json(pipe: Pipe) -> None:
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)

@@ -135,8 +135,8 @@ def test_what_is_unambiguous_is_read(text: str, value: object) -> None:
         (
             "a: !!python/object/apply:os.system [id]",
             (
-                "a.yaml:1:4: the tag `tag:yaml.org,2002:python/object/apply:os.system` is not allowed"
-                " (leave it out; text is put in quotes)"
+                "a.yaml:1:4: the tag `tag:yaml.org,2002:python/object/apply:os.system` is"
+                " not allowed (leave it out; text is put in quotes)"
             ),
         ),
         (
