@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +69,28 @@ def test_the_development_lock_meets_its_group_and_holds_the_runtime_lock() -> No
 def test_the_build_lock_is_the_build_system() -> None:
     assert group("build") == PYPROJECT["build-system"]["requires"]
     assert unmet(group("build"), pins("build.txt")) == []
+
+
+def imported() -> set[str]:
+    """Return the top-level names that the package imports from elsewhere."""
+    names: set[str] = set()
+    for path in (ROOT / "authorizer").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - {"authorizer"}
+
+
+def test_whatever_the_package_imports_is_in_the_runtime_lock() -> None:
+    locked, providers = pins("runtime.txt").keys(), packages_distributions()
+    missing = [
+        name
+        for name in sorted(imported())
+        if not {canonicalize_name(found) for found in providers.get(name, [])} & locked
+    ]
+    assert missing == []
 
 
 def test_an_unmet_requirement_is_seen() -> None:

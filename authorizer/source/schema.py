@@ -177,7 +177,8 @@ def _required_by(alternatives: Iterable[object]) -> list[str]:
 
 
 def _too_many(error: ValidationError, required: Sequence[str]) -> str:
-    present = [f"`{name}`" for name in required if name in _instance(error)]
+    given = _instance(error) if isinstance(error.instance, dict) else ()
+    present = [f"`{name}`" for name in required if name in given]
     if len(present) > 1:
         return f"only one of {_listed(present, 'and')} may be there"
     return f"expected {_expected(error) or 'what fits only one alternative'}"

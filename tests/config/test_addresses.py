@@ -26,7 +26,7 @@ from authorizer.config.addresses import (
         ("LOCALHOST.:1", TcpAddress("LOCALHOST.", 1), True),
         ("[::1]:3593", TcpAddress("::1", 3593), True),
         ("[::ffff:127.0.0.1]:1", TcpAddress("::ffff:127.0.0.1", 1), True),
-        ("0.0.0.0:80", TcpAddress("0.0.0.0", 80), False),
+        ("0.0.0.0:80", TcpAddress("0.0.0.0", 80), False),  # noqa: S104 - the example
         ("[::]:80", TcpAddress("::", 80), False),
         ("cerbos.internal:3593", TcpAddress("cerbos.internal", 3593), False),
         ("localhost.evil.test:1", TcpAddress("localhost.evil.test", 1), False),
@@ -53,7 +53,7 @@ def test_what_is_an_address_is_read_and_known_to_be_local_or_not(
         ("localhost:", "has no port from 1 to 65535"),
         ("localhost:0", "has no port from 1 to 65535"),
         ("localhost:65536", "has no port from 1 to 65535"),
-        ("localhost:１", "has no port from 1 to 65535"),
+        ("localhost:\uff11", "has no port from 1 to 65535"),
         ("localhost:" + "9" * 5000, "has no port from 1 to 65535"),
         ("::1:3593", "in brackets"),
         ("[::1%eth0]:1", "without a zone"),
@@ -77,7 +77,7 @@ def test_what_is_no_address_is_refused_with_what_was_expected(text: str, expecte
 def test_a_listener_may_take_any_free_port_but_is_no_socket() -> None:
     assert parse_listener("127.0.0.1:0") == TcpAddress("127.0.0.1", 0)
     for text in ("unix:/run/a.sock", "127.0.0.1", ":8080", "127.0.0.1:65536"):
-        with pytest.raises(ValueError, match="expected host:port|no port from 0"):
+        with pytest.raises(ValueError, match=r"expected host:port|no port from 0"):
             parse_listener(text)
 
 

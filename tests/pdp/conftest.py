@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -19,7 +21,6 @@ from authorizer.pdp.binary import find_cerbos
 from authorizer.pdp.target import TcpTarget
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterator, Mapping
 
 DOCUMENTS = """
@@ -81,9 +82,15 @@ class CerbosServer:
             )
         until(self._listens, within=15)
 
-    def signal(self, number: signal.Signals) -> None:
+    def stop(self) -> None:
+        """Stop it as SIGSTOP does, and return when each of its threads has stopped."""
         assert self.process is not None
-        self.process.send_signal(number)
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self.process is not None:
