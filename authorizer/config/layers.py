@@ -9,7 +9,7 @@ from authorizer.config.keys import ENVIRONMENT_PREFIX, FLAGS, Key
 from authorizer.errors import Problem, SourceError
 from authorizer.source.document import Place
 from authorizer.source.scalars import Surprise, read_plain
-from authorizer.source.schema import did_you_mean
+from authorizer.source.schema import nearest
 from authorizer.source.yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def from_environment(
             try:
                 value = _read(environ[name], str(key.node.get("type")), name)
             except SourceError as error:
-                problems.extend(error.problems)
+                # A variable has no lines that one could turn to.
+                problems += [Place(name).problem(p.message, p.hint) for p in error.problems]
             else:
                 found[variable] = Assignment(key.path, value, Place(name))
     return list(found.values())
@@ -73,7 +74,10 @@ def _hint(variable: str, known: Mapping[str, Key]) -> str:
     inside = [name for name in known if name.startswith(f"{variable}__")]
     if inside:
         return f"it is a group; set its keys, such as {inside[0]}"
-    return did_you_mean(variable, known) or "docs/configuration.md lists them all"
+    # Without the prefix, which would make all of them look alike.
+    names = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in known}
+    meant = nearest(variable.removeprefix(ENVIRONMENT_PREFIX), names)
+    return f"did you mean {names[meant]}?" if meant else "docs/configuration.md lists them all"
 
 
 def _read(text: str, kind: str, name: str) -> object:

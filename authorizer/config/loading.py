@@ -104,18 +104,22 @@ def decode(written: Mapping[str, Any], base: Callable[[tuple[str, ...]], Path]) 
 
 
 def _converted(value: object, kind: str, base: Path) -> object:
-    """Return the value as the settings hold it; what has the wrong type stays as it is."""
+    """Return the value as the settings hold it."""
     if isinstance(value, list):
         return [_converted(item, kind, base) for item in value]
-    if not isinstance(value, str):
-        # A bare number is no duration, though it could be one in seconds.
-        return repr(value) if kind in _CONVERTERS else value
-    return _CONVERTERS[kind](value, base) if kind in _CONVERTERS else value
+    if kind in _CONVERTERS:
+        if not isinstance(value, str):
+            msg = "expected a string"
+            raise ValueError(msg)
+        return _CONVERTERS[kind](value, base)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # JSON Schema takes 501.0 for the whole number that it is
+    return value
 
 
 def _absolute(text: str, base: Path) -> str:
-    if not text:
-        msg = "a path is not empty"
+    if not text or "\0" in text:
+        msg = "a path is neither empty nor holds NUL"
         raise ValueError(msg)
     return str(base / text)
 

@@ -216,7 +216,7 @@ def _with_trailing_slash(
     """Return whose a path with a trailing slash is: read as it stands, or without the slash.
 
     Most applications ignore the slash (or redirect), so a path that is nobody's as it stands is
-    its owner's without; see docs/decisions/0003-trailing-slash.md.
+    its owner's without; see docs/decisions/0001-trailing-slash.md.
     """
     if dropped is not None and Reads.SLASH_STRICT in dropped.reads:
         dropped = None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from authorizer import engine
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -24,7 +26,7 @@ class Sink(Protocol):
 
 
 class Decide(Protocol):
-    """Decides one request; `authorizer.engine.decide` is the real one."""
+    """Decides one request, as `authorizer.engine.decide` does."""
 
     async def __call__(
         self,
@@ -49,7 +51,7 @@ class Collaborators:
     settings: Settings
     current: Current
     pdp: Pdp
-    decide: Decide
+    decide: Decide = engine.decide
     sinks: Sequence[Sink]
     readiness: Readiness
     places: Places

@@ -30,7 +30,8 @@ _DRAIN_DELAY: Final = 10.0
 _BACKLOG: Final = 1024
 # Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
 _CUT_OFF: Final = 0.25
-_SETTLE: Final = 0.05
+# Seconds from accepting a connection to having read what was sent on it already.
+_SETTLE: Final = 0.01
 
 
 class Listeners:
@@ -144,7 +145,7 @@ class _Listener:
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         await self._site.stop()
-        # Connections that were accepted at the last moment have yet to become requests.
+        # A connection that was accepted at the last moment has yet to become a request.
         await asyncio.sleep(_SETTLE)
         # aiohttp's own shutdown stops reading at once, in the middle of a body too.
         with contextlib.suppress(TimeoutError):

@@ -72,13 +72,20 @@ def load_schema(package: str, name: str) -> Schema:
     return Schema(json.loads(text))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return which of `known` was probably meant by `word`, whatever its case, or None."""
+    candidates = {candidate.casefold(): candidate for candidate in known}
+    found = difflib.get_close_matches(word.casefold(), candidates, n=1, cutoff=0.6)
+    return candidates[found[0]] if found else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint towards what `word` was meant to be: the nearest of `known`, or them all."""
-    candidates = {candidate.casefold(): candidate for candidate in known}
-    if nearest := difflib.get_close_matches(word.casefold(), candidates, n=1, cutoff=0.6):
-        return f"did you mean `{candidates[nearest[0]]}`?"
+    candidates = list(known)
+    if (meant := nearest(word, candidates)) is not None:
+        return f"did you mean `{meant}`?"
     if 0 < len(candidates) <= _MAX_LISTED:
-        return "known here: " + ", ".join(f"`{candidate}`" for candidate in candidates.values())
+        return "known here: " + ", ".join(f"`{candidate}`" for candidate in candidates)
     return ""
 
 
@@ -148,11 +155,11 @@ def _explain_alternatives(
         names = ", ".join(f"`{name}`" for name in required)
         yield _Finding(path, f"one of {names} is missing", key=True)
     else:
-        nearest = min(branches.values(), key=_misfit)
-        if _misfit(nearest)[0] or (_expected(error) and not any(e.path for e in nearest)):
+        meant = min(branches.values(), key=_misfit)
+        if _misfit(meant)[0] or (_expected(error) and not any(inner.path for inner in meant)):
             yield _Finding(path, _no_alternative(error, branches.values()))
         else:
-            for inner in nearest:
+            for inner in meant:
                 yield from _explain(inner)
 
 
@@ -221,11 +228,8 @@ def _expected(error: ValidationError) -> str:
 
 def _nearest_of(error: ValidationError) -> str:
     words = [word for word in _argument(error) if isinstance(word, str)]
-    if not isinstance(_instance(error), str):
-        return ""
-    hint = did_you_mean(_instance(error), words)
-    # The message lists them all.
-    return hint if hint.startswith("did you mean") else ""
+    meant = nearest(error.instance, words) if isinstance(error.instance, str) else None
+    return f"did you mean `{meant}`?" if meant is not None else ""
 
 
 _KINDS: Final[dict[str, str]] = {

@@ -22,18 +22,20 @@ def test_a_size_is_its_bytes(text: str, value: int) -> None:
     assert size(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "5 s", "5S", "-1s", "1e3s", "1s\n", "1d", "1KiB"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "5 s", "5S", "-1s", "1e3s", "1s\n", "1d", "1KiB", "01s", "1000000s"]
+)
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a number and one of ms, s, m, h"):
+    with pytest.raises(ValueError, match="expected a duration"):
         seconds(text)
 
 
-@pytest.mark.parametrize("text", ["", "5", "1kb", "1MB", "1s", "0.5B", "1MiB\n"])
+@pytest.mark.parametrize("text", ["", "5", "1kb", "1MB", "1s", "0.5KiB", "0B", "1MiB\n"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected a number and one of|whole number"):
+    with pytest.raises(ValueError, match="expected a size"):
         size(text)
 
 
-@given(st.integers(0, 10**6))
+@given(st.integers(0, 999_999))
 def test_milliseconds_are_a_thousandth(number: int) -> None:
     assert seconds(f"{number}ms") == number / 1000

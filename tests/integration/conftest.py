@@ -15,6 +15,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def shared_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    """Give a running chain with an embedded PDP. Leave its files and people as they were."""
+    """Give a running chain with an embedded PDP. Add people, but change nothing that is there."""
     with running_chain(tmp_path_factory.mktemp("chain")) as chain:
         yield chain

@@ -104,7 +104,7 @@ class TestRealPdp:
         with pytest.raises(PdpDeadline):
             await ask(pdp, seconds=0.2)
         # The promised deadline, and room for a machine that does other things too.
-        assert 0.19 <= time.monotonic() - began < 0.7
+        assert 0.19 <= time.monotonic() - began < 2.0
         (health,) = await pdp.health(timeout=0.2)
         assert health.state is PdpState.UNREACHABLE
         server.resume()

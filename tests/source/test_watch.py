@@ -87,6 +87,10 @@ def make_nested(folder: Path) -> None:
     (folder / "x" / "y" / "b.yml").write_text("b: 1\n")
 
 
+def contents(folder: Path) -> list[str]:
+    return [file.read_text() for file in sorted(folder.rglob("*.yaml"))]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -188,6 +192,35 @@ async def test_a_burst_of_a_hundred_saves_is_told_a_few_times_at_most(
         await watched.told()
         await watched.until(lambda: armed() > waits)
         assert watched.count <= 5
+
+
+async def test_whoever_reads_after_each_yield_ends_with_what_was_written_last(rules: Path) -> None:
+    """Whatever falls between two looks, arming included, is told in the end."""
+    read: list[str] = []
+
+    async def follow() -> None:
+        async with contextlib.aclosing(changes([rules], pace=NOTIFIED_ONLY)) as found:
+            async for _ in found:
+                await asyncio.sleep(0)
+                read[:] = contents(rules)
+
+    following = asyncio.create_task(follow())
+    try:
+        for number in range(60):
+            folder = rules / f"d{number % 7}"
+            folder.mkdir(exist_ok=True)
+            (folder / "a.yaml").write_text(f"{number}")
+            if number % 5 == 0:
+                shutil.rmtree(folder)
+            await asyncio.sleep(0.001 * (number % 9))
+        last = contents(rules)
+        async with asyncio.timeout(BOUND):
+            while read != last:
+                assert not following.done()
+                await asyncio.sleep(0.01)
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
 
 
 async def test_a_change_before_the_watch_began_is_told_at_once(rules: Path) -> None:

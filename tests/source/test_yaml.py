@@ -276,6 +276,27 @@ def test_every_json_document_is_read_as_json(parser: str, indent: int | None) ->
     holds()
 
 
+def test_any_bytes_are_a_document_or_a_source_error(parser: str) -> None:
+    @given(
+        st.binary(max_size=60)
+        | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))
+        | st.text("&*!|>%@`-?:,[]{}#'\"\\ \n\tab1~<=", max_size=60).map(str.encode)
+    )
+    def holds(content: bytes) -> None:
+        try:
+            document = load_yaml(content, "a.yaml")
+        except SourceError as refused:
+            places = [(problem.line, problem.column) for problem in refused.problems]
+            assert places
+            assert places == sorted(places)
+        else:
+            for path in _paths(document.value):
+                assert document.place(path).line >= 1
+
+    assert parser
+    holds()
+
+
 def _paths(value: Value, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     children: list[tuple[str | int, Value]] = []
     if isinstance(value, dict):
