@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make .venv/ hold exactly what a lock file says, and this package: tools/environment.py runtime|dev.
+"""Make .venv/ hold what a lock file says, and this package: tools/environment.py runtime|dev.
 
 Runs on the standard library alone, as it comes before there is an environment.
 """

@@ -7,13 +7,13 @@ import shlex
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-ADDRESS = "http://127.0.0.1:8080"
+ADDRESS = "127.0.0.1:8080"
 READY_SECONDS = 30.0
 
 # What Oathkeeper sends for somebody who is logged in at Kratos: the session, whole.
@@ -40,7 +40,7 @@ def question(method: str, path: str) -> str:
         "url": f"http://api.example{path}",
     }
     data = shlex.quote(json.dumps(body, separators=(",", ":")))
-    return f"curl -si {ADDRESS}/authorize -H 'Content-Type: application/json' -d {data}"
+    return f"curl -si http://{ADDRESS}/authorize -H 'Content-Type: application/json' -d {data}"
 
 
 def main() -> int:
@@ -73,11 +73,15 @@ def until_ready(serving: subprocess.Popen[bytes]) -> bool:
     """Wait until it answers; False when it ended, or did not in time."""
     end = time.monotonic() + READY_SECONDS
     while serving.poll() is None and time.monotonic() < end:
+        connection = HTTPConnection(ADDRESS, timeout=1)
         try:
-            with urllib.request.urlopen(f"{ADDRESS}/health/ready", timeout=1):
+            connection.request("GET", "/health/ready")
+            if connection.getresponse().status == HTTPStatus.OK:
                 return True
-        except (urllib.error.URLError, OSError):
+        except OSError:
             time.sleep(0.1)
+        finally:
+            connection.close()
     return False
 
 

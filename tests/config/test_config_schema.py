@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,10 @@ from jsonschema import Draft202012Validator
 
 from authorizer.config.addresses import parse_listener, parse_target
 from authorizer.config.keys import FLAGS, Key, config_keys, config_schema
-from authorizer.config.loading import decode
+from authorizer.config.loading import decode, load
 from authorizer.config.reference import BEGIN, END, refreshed
 from authorizer.config.settings import Settings
+from authorizer.errors import ConfigError
 from authorizer.source.yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -180,7 +182,30 @@ def test_a_page_without_the_markers_is_refused() -> None:
             refreshed(page)
 
 
-def test_the_configuration_in_the_page_is_valid() -> None:
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+def test_what_the_page_shows_is_what_happens(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-    text = page.split("```yaml\n")[1].split("```")[0]
-    assert config_schema().problems(load_yaml(text, "page")) == []
+    right, wrong, *_ = blocks(page, "yaml")
+    (refusal,) = blocks(page, "text")
+    (tmp_path / "rules").mkdir()
+    file = tmp_path / "authorizer.yaml"
+
+    file.write_text(right)
+    assert load(cwd=tmp_path).settings.server.deadline == 0.25
+
+    file.write_text(wrong)
+    with pytest.raises(ConfigError) as refused:
+        load(None, {"--pdp": ["cerbos.internal"]}, {}, tmp_path)
+    assert f"{refused.value}\n" == refusal
+
+
+def test_the_variables_that_the_page_shows_are_accepted(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    shown = dict(re.findall(r"`(AUTHORIZER__[A-Z_]+)=(.+?)`", page))
+    assert len(shown) == 4
+    (tmp_path / "rules").mkdir()
+    shown["AUTHORIZER__PDP__INSECURE_PLAINTEXT"] = "true"
+    load(None, {}, shown, tmp_path)
