@@ -48,9 +48,10 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
     `serve` starts and reloads with it, and what checks rules aside goes through it too.
     """
     settings = loaded.settings
+    principals = settings.principals
     profiles = compile_profiles(
-        Part(loaded.origin, ("principals", "profiles"), settings.principals.profiles),
-        settings.principals.default,
+        Part(loaded.origin, ("principals", "profiles"), principals.profiles),
+        Part(loaded.origin, ("principals", "default"), principals.default),
     )
     documents = read_rules([Path(path) for path in settings.rules.paths])
     return Snapshot(

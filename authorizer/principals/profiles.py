@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import ConfigError, ExpressionError, MissingKey
-from authorizer.expressions.cel import Bindings, Type, Vocabulary
+from authorizer.expressions.cel import Bindings, Expression, Type, Vocabulary
 from authorizer.expressions.template import (
     Template,
     TemplateSyntaxError,
@@ -180,24 +180,25 @@ def _mismatch(request: AccessRequest, names: Sequence[str], fitting: int) -> str
     return f"extra does not have the shape of {wanted}; its keys are {seen}"
 
 
-def compile_profiles(configured: Located, default: str) -> Profiles:
+def compile_profiles(configured: Located, default: Located) -> Profiles:
     """Return the built-in profiles and the configured ones, which win.
 
     `configured` is the mapping under `principals.profiles`, with its places; `default` the name
     for a payload without one. Raises ConfigError with every problem.
     """
+    name = str(default.value)
     by_name = dict(_builtin())
     problems = load_schema("authorizer.principals", "profiles.schema.json").problems(configured)
     if not problems:
         raw: Any = configured.value
-        for name, profile in raw.items():
-            by_name[name] = _Compiler(name, configured, problems).profile(profile)
-    if default not in by_name and not problems:
-        message = f"the default profile `{default}` is not there"
-        problems.append(configured.problem((), message, did_you_mean(default, by_name)))
+        for key, profile in raw.items():
+            by_name[key] = _Compiler(key, configured, problems).profile(profile)
+    if name not in by_name and not problems:
+        message = f"the default profile `{name}` is not there"
+        problems.append(default.problem((), message, did_you_mean(name, by_name)))
     if problems:
         raise ConfigError(problems)
-    return Profiles(by_name, default)
+    return Profiles(by_name, name)
 
 
 @functools.cache
@@ -219,12 +220,20 @@ class _Compiler:
     def profile(self, raw: Mapping[str, Any]) -> Profile:
         """Return the profile; `raw` fits the schema."""
         roles = raw["roles"]
+        shape = Shape(raw["shape"])
+        if "subjects" in raw and shape is not Shape.ANONYMOUS:
+            self._add(
+                ("subjects",),
+                f"`subjects` says nothing about the shape `{shape}`",
+                "to let in only some, use require: [\"${subject in ['a', 'b']}\"]",
+                key=True,
+            )
         return Profile(
             name=self.name,
-            shape=Shape(raw["shape"]),
+            shape=shape,
             roles=Roles(
                 always=tuple(roles.get("always", ())),
-                sources=self._templates(roles, "roles", "from"),
+                sources=self._expressions(roles, "list", "roles", "from"),
                 mapping=roles.get("map"),
             ),
             subjects=frozenset(raw.get("subjects", ())),
@@ -232,18 +241,37 @@ class _Compiler:
                 (key, compile_value(value, ("attr", key), self._template))
                 for key, value in raw.get("attr", {}).items()
             ),
-            require=self._templates(raw, "require"),
+            require=self._expressions(raw, "bool", "require"),
         )
 
-    def _templates(self, raw: Mapping[str, Any], *path: str) -> tuple[Template, ...]:
+    def _expressions(self, raw: Mapping[str, Any], kind: str, *path: str) -> tuple[Template, ...]:
+        """Return the templates under the last of `path`: each one `${…}` that can give a `kind`."""
         return tuple(
-            self._template((*path, number), text)
+            self._expression((*path, number), text, kind)
             for number, text in enumerate(raw.get(path[-1], ()))
         )
+
+    def _expression(self, path: tuple[str | int, ...], text: str, kind: str) -> Template:
+        template = self._template(path, text)
+        match template.parts:
+            case () | (Expression(type_name="DYN"),):
+                pass  # reported already, or known only when there is an identity
+            case (Expression(type_name=name),):
+                found = name.partition("<")[0].lower()
+                if found != kind:
+                    self._add(path, f"expected an expression that gives a {kind}, not a {found}")
+            case _:
+                self._add(path, "expected one ${…}, and nothing beside it")
+        return template
 
     def _template(self, path: tuple[str | int, ...], text: str) -> Template:
         try:
             return compile_template(text, _VOCABULARY)
         except TemplateSyntaxError as error:
-            self.problems.append(self.source.problem((self.name, *path), error.reason))
+            self._add(path, error.reason)
             return Template(text, ())
+
+    def _add(
+        self, path: tuple[str | int, ...], message: str, hint: str = "", *, key: bool = False
+    ) -> None:
+        self.problems.append(self.source.problem((self.name, *path), message, hint, key=key))

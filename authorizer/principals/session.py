@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.principals.identity import Identity, Rejected
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 # What an introspected token has and no session: a token's `ext` claims stand beside these, so
 # that a client could otherwise dress one up as a session.
 _NOT_IN_A_SESSION: Final = ("client_id", "scope")
+# RFC 3339, section 5.6, as Go writes it. `fromisoformat` alone takes more: days of a week, any
+# separator, and text behind a NUL.
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 def fits(extra: Extra) -> bool:
@@ -37,7 +43,7 @@ def fits(extra: Extra) -> bool:
 def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | Rejected:
     """Return whose session it is; `extra` fits, `now` is Unix time in seconds."""
     identity = extra["identity"]
-    state = identity.get("state") or "active"
+    state = identity.get("state", "active")
     expires_at = _moment(extra["expires_at"])
     if identity["id"] != subject:
         return Rejected("the session belongs to another identity than the subject")
@@ -52,7 +58,8 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
     traits: Mapping[str, JsonValue] = identity["traits"]
     return Identity(
         id=identity["id"],
-        attr=traits,
+        # Cerbos refuses an attribute without a name, and with it the whole question.
+        attr={name: value for name, value in traits.items() if name},
         auth={
             "session": {
                 "id": extra["id"],
@@ -68,7 +75,7 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
                 "organization_id": identity.get("organization_id"),
                 "metadata_public": identity.get("metadata_public"),
                 "verified_addresses": _verified(identity.get("verifiable_addresses")),
-                # Once more, so that a trait named `auth` can be read too.
+                # Once more and all of them, so that a trait named `auth` can be read too.
                 "traits": traits,
             },
         },
@@ -80,12 +87,14 @@ def _is_text(value: object) -> bool:
 
 
 def _moment(text: str) -> float | None:
-    """Return Unix time; Kratos writes RFC 3339 with nanoseconds and a zone."""
+    """Return Unix time, or None where `text` is no time; Kratos writes nanoseconds and a zone."""
+    if not _RFC_3339.fullmatch(text):
+        return None
     try:
-        moment = datetime.fromisoformat(text)
+        # Not by way of UTC, where the first and the last hours of the calendar do not fit.
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return None
-    return moment.astimezone(UTC).timestamp() if moment.tzinfo is not None else None
 
 
 def _methods(listed: object) -> list[JsonValue]:

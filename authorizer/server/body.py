@@ -45,14 +45,11 @@ def _refused_by_headers(request: web.BaseRequest, limit: int) -> Refused | None:
         return Refused(
             Reason.MALFORMED_REQUEST, "the body is compressed; send it without Content-Encoding"
         )
-    kinds = headers.getall("Content-Type", ())
-    if kinds != [_JSON] and not (
-        len(kinds) == 1
-        and request.content_type == _JSON
-        and (request.charset or "utf-8").lower() in ("utf-8", "utf8")
+    if headers.get("Content-Type") != _JSON and not (
+        request.content_type == _JSON and (request.charset or "utf-8").lower() == "utf-8"
     ):
         return Refused(
-            Reason.MALFORMED_REQUEST, "the body's type is not one Content-Type: application/json"
+            Reason.MALFORMED_REQUEST, "the body's type is not application/json, in UTF-8"
         )
     if (request.content_length or 0) > limit:
         return _too_large(limit)
@@ -71,8 +68,6 @@ async def _tell_to_go_on(request: web.BaseRequest) -> None:
         and request.version >= HttpVersion11
     ):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # What was written is not the beginning of the answer.
-        request.writer.output_size = 0
 
 
 async def _read(content: StreamReader, limit: int) -> bytes | None:

@@ -40,6 +40,7 @@ class Listeners:
     def __init__(self, collaborators: Collaborators) -> None:
         self._with = collaborators
         self._open: list[_Listener] = []
+        self._closing = asyncio.Lock()
 
     @property
     def address(self) -> ListenAddress:
@@ -92,7 +93,7 @@ class Listeners:
         """Be unready, wait for `drain_delay`, accept nothing more, answer what is open, close.
 
         Open requests have `drain_timeout` to be answered; what is left then is cut off. Metrics
-        and health are answered until the last of them. Idempotent.
+        and health are answered until the last of them. Idempotent, also while it runs.
         """
         self._with.readiness.drain()
         settings = self._with.settings.server
@@ -104,9 +105,10 @@ class Listeners:
         await self._close(settings.drain_timeout)
 
     async def _close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
-        for listener in self._open:
-            await listener.close(timeout)
-        self._open.clear()
+        async with self._closing:
+            for listener in self._open:
+                await listener.close(timeout)
+            self._open.clear()
 
 
 class _Listener:

@@ -260,6 +260,19 @@ async def test_a_call_that_waits_for_a_connection_keeps_its_deadline() -> None:
                 await ask(pdp, seconds=0.1)
 
 
+async def test_closing_answers_who_asks_for_its_health() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)  # noqa: FBT003 - the name of the method says it
+        pdp = CerbosPdp(TcpTarget("127.0.0.1", silent.getsockname()[1]))
+        task = asyncio.create_task(pdp.health(timeout=60))
+        connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+        with connection:
+            await pdp.close()
+            (health,) = await task
+    assert health.state is PdpState.UNREACHABLE
+    assert "closed" in health.detail
+
+
 async def test_nobody_there_is_unavailable_and_says_where(folder: Path) -> None:
     async with CerbosPdp(UnixTarget(str(folder / "nobody.sock"))) as pdp:
         with pytest.raises(PdpUnavailable, match=r"nobody.sock.*failed to connect"):

@@ -15,6 +15,7 @@ from serving import BODY, assemble, post, serving, settings
 
 from authorizer.errors import ConfigError
 from authorizer.model import AccessRequest, Allow, DecisionRecord, Reason
+from authorizer.server import lifecycle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,16 +75,21 @@ async def test_draining_answers_what_is_open_and_accepts_nothing_more() -> None:
             await draining
 
 
-async def test_a_body_that_is_coming_is_read_to_its_end_while_draining() -> None:
+async def test_bodies_that_are_coming_are_read_to_their_end_while_draining(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lifecycle, "_SETTLE", 0.0)
     async with serving(deadline=30.0, drain_timeout=10.0) as service:
         port = service.listeners.address.port
-        async with await service.connect() as wire:
-            wire.send(post(BODY, ["Expect: 100-continue"])[:-5])
-            assert (await wire.head())[0] == 100
+        async with await service.connect() as first, await service.connect() as second:
+            for wire in (first, second):
+                wire.send(post(BODY, ["Expect: 100-continue"])[:-5])
+                assert (await wire.head())[0] == 100
             draining = asyncio.create_task(service.listeners.drain())
             await eventually(lambda: is_free(port))
-            wire.send(BODY[-5:])
-            assert (await wire.answer()).status == 200
+            for wire in (first, second):
+                wire.send(BODY[-5:])
+                assert (await wire.answer()).status == 200
             await draining
 
 
@@ -127,9 +133,11 @@ async def test_idle_connections_do_not_hold_draining_up() -> None:
         assert await wire.is_closed()
 
 
-async def test_draining_twice_is_draining_once(service: Service) -> None:
+async def test_draining_twice_is_draining_once_also_at_the_same_time(service: Service) -> None:
+    ports = service.listeners.address.port, service.listeners.admin_address.port
+    await asyncio.gather(service.listeners.drain(), service.listeners.drain())
     await service.listeners.drain()
-    await service.listeners.drain()
+    assert all(map(is_free, ports))
 
 
 @pytest.mark.parametrize("key", ["server", "admin"])

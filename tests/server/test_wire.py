@@ -27,6 +27,7 @@ AUTHORIZE = b"POST /authorize HTTP/1.1\r\nHost: a\r\nContent-Type: application/j
         AUTHORIZE + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
         AUTHORIZE + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         AUTHORIZE + b"Cookie : secret\r\n\r\n",
+        AUTHORIZE + b"Content-Type: text/secret\r\nContent-Length: 2\r\n\r\n{}",
         AUTHORIZE + b"Authorization: Bearer secret\x00\r\nContent-Length: 0\r\n\r\n",
         AUTHORIZE + b"Authorization: secret" + b"x" * 100_000 + b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -93,6 +94,15 @@ async def test_a_connection_serves_many_requests_one_after_the_other(service: Se
         assert (await wire.answer()).status == 400
         wire.send(post())
         assert (await wire.answer()).status == 200
+
+
+async def test_a_compressed_body_is_not_even_looked_at(service: Service) -> None:
+    async with await service.connect() as wire:
+        wire.send(post(b"\x1f\x8bbroken", ["Content-Encoding: gzip"]))
+        assert (await wire.answer()).status == 400
+        wire.send(post())
+        assert (await wire.answer()).status == 200
+    assert service.sink.reasons == ["malformed_request", "policy_allow"]
 
 
 async def test_pipelined_requests_are_answered_in_their_order(service: Service) -> None:
