@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from authorizer.config.settings import Settings
 from authorizer.model import AccessRequest, Allow, DecisionRecord, Effect, Reason
 from authorizer.pdp.scripted import ScriptedPdp, always
+from authorizer.principals.profiles import compile_profiles
+from authorizer.routing.compile import compile_rules
 from authorizer.server.collaborators import Collaborators
 from authorizer.server.lifecycle import Listeners
 from authorizer.server.places import Places
 from authorizer.server.readiness import Readiness
 from authorizer.snapshot import Current, Snapshot
+from authorizer.source.yaml import load_yaml
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -169,9 +172,8 @@ def settings(**server: object) -> Settings:
 
 def assemble(settings: Settings, *, embedded: bool = False) -> Service:
     decision, sink, pdp = Decision(), Sink(), ScriptedPdp(always(Effect.ALLOW))
-    # Nothing here looks into routes and profiles.
-    nothing = cast("Any", None)
-    current = Current(Snapshot(settings, nothing, nothing, "sha256:1", 1700000000.0))
+    profiles = compile_profiles(load_yaml("{}", "profiles"), load_yaml("kratos", "default"))
+    current = Current(Snapshot(settings, compile_rules([]), profiles, "sha256:1", 1700000000.0))
     collaborators = Collaborators(
         settings=settings,
         current=current,
@@ -182,7 +184,7 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
             current, pdp, embedded=embedded, requires_pdp=settings.server.ready_requires_pdp
         ),
         places=Places(settings.server.max_in_flight),
-        exposition=lambda: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
+        exposition=lambda _: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
     )
     return Service(Listeners(collaborators), collaborators, decision, sink, pdp, current)
 

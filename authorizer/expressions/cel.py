@@ -15,8 +15,9 @@ common. It is checked by CEL like any other, and then evaluated as the dictionar
 from __future__ import annotations
 
 import functools
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import ExpressionError, MissingKey
@@ -143,7 +144,9 @@ class Vocabulary:
             program = self._env.compile(text)
         except RuntimeError as error:
             raise _syntax_error(str(error), text, self.names) from None
-        references = tuple(_references(program))
+        references = tuple(
+            reference for reference in _references(program) if reference.name in self.names
+        )
         return Expression(
             text=text,
             type_name=program.return_type().name(),
@@ -172,10 +175,13 @@ def _failure(expression: str, text: str) -> ExpressionError:
     return kind(expression, _STATUS.get(status, "it failed"))
 
 
+_TOO_DEEP: Final = "it nests too deeply, or is a chain of too many operators (more than 32)"
 _MISPLACED: Final = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*?)(?: \(in container '.*?'\))?$")
 
 
 def _syntax_error(text: str, expression: str, names: Mapping[str, str]) -> CelSyntaxError:
+    if "recursion" in text:
+        return CelSyntaxError(0, _TOO_DEEP)
     found = _MISPLACED.search(text.partition("\n")[0])
     if not found:
         return CelSyntaxError(0, "it is not a CEL expression")
@@ -189,6 +195,8 @@ def _syntax_error(text: str, expression: str, names: Mapping[str, str]) -> CelSy
 def _plain(value: Any, text: str) -> JsonValue:  # noqa: ANN401 - this is what makes it typed
     """Return a CEL value as JSON has it. Depth is bounded by the data and the expression."""
     match value:
+        case float() if not math.isfinite(value):
+            raise ExpressionError(text, "gives an infinite number, or none (NaN)")
         case None | bool() | int() | float() | str():
             return value
         case list():
@@ -212,9 +220,15 @@ def _references(program: Any) -> Iterator[Reference]:  # noqa: ANN401 - the libr
     """Read the names from the checked syntax tree, so that no spelling of them is missed."""
     from google.api.expr.v1alpha1 import checked_pb2  # noqa: PLC0415 - only needed at load
     from google.protobuf import any_pb2  # noqa: PLC0415 - the same
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - the same
 
     wrapped = any_pb2.Any.FromString(program.serialize())
-    yield from _walk_tree(checked_pb2.CheckedExpr.FromString(wrapped.value).expr, frozenset())
+    try:
+        checked = checked_pb2.CheckedExpr.FromString(wrapped.value)
+    except DecodeError:
+        # protobuf reads a hundred levels, and a macro makes six of one.
+        raise CelSyntaxError(0, _TOO_DEEP) from None
+    yield from _walk_tree(checked.expr, frozenset())
 
 
 def _walk_tree(node: Any, bound: frozenset[str]) -> Iterator[Reference]:  # noqa: ANN401 - protobuf
@@ -230,7 +244,8 @@ def _walk_tree(node: Any, bound: frozenset[str]) -> Iterator[Reference]:  # noqa
     if chain is None:
         rest = list(_children(node))
     elif chain.name not in bound:
-        yield chain
+        # `.name` is the name itself, also where a macro's variable hides it.
+        yield replace(chain, name=chain.name.removeprefix("."))
     for child in rest:
         yield from _walk_tree(child, bound)
 
@@ -260,8 +275,7 @@ def _chain(node: Any) -> tuple[Reference | None, list[Any]]:  # noqa: ANN401 - p
     while True:
         kind = node.WhichOneof("expr_kind")
         if kind == "ident_expr":
-            name = node.ident_expr.name.removeprefix(".")
-            return Reference(name, tuple(reversed(keys)), dynamic), rest
+            return Reference(node.ident_expr.name, tuple(reversed(keys)), dynamic), rest
         if kind == "select_expr":
             keys.append(node.select_expr.field)
             node = node.select_expr.operand

@@ -82,6 +82,7 @@ def _joined(expression: Expression, bindings: Bindings) -> str:
 def compile_template(text: str, vocabulary: Vocabulary) -> Template:
     """Return `text` compiled; raises TemplateSyntaxError."""
     parts: list[str | Expression] = []
+    offsets: list[int] = []
     literal = ""
     position = 0
     while (start := text.find(_OPEN, position)) >= 0:
@@ -101,17 +102,18 @@ def compile_template(text: str, vocabulary: Vocabulary) -> Template:
             parts.append(literal)
             literal = ""
         parts.append(expression)
+        offsets.append(start + len(_OPEN))
         position = end + 1
     literal += text[position:]
     if literal:
         parts.append(literal)
-    for part in parts:
-        if isinstance(part, Expression):
-            _check_type(part, text, alone=len(parts) == 1)
-    return Template(text, tuple(parts))
+    template = Template(text, tuple(parts))
+    for expression, offset in zip(template.expressions, offsets, strict=True):
+        _check_type(expression, offset, alone=len(parts) == 1)
+    return template
 
 
-def _check_type(expression: Expression, text: str, *, alone: bool) -> None:
+def _check_type(expression: Expression, offset: int, *, alone: bool) -> None:
     name = expression.type_name.partition("<")[0].lower()
     if name in (_JSON if alone else _JOINABLE):
         return
@@ -121,7 +123,7 @@ def _check_type(expression: Expression, text: str, *, alone: bool) -> None:
         else "a string, a whole number or a boolean, inside a text"
     )
     reason = f"`{expression.text}` gives a {name}; expected {expected}"
-    raise TemplateSyntaxError(text.find(expression.text), reason)
+    raise TemplateSyntaxError(offset, reason)
 
 
 def _end_of_expression(text: str, start: int) -> int:

@@ -141,8 +141,13 @@ class Metrics:
             self._pdp_up.remove(endpoint)
         self._endpoints = named
 
-    def exposition(self) -> tuple[bytes, str]:
-        """Return all metrics in Prometheus's text format, and the content type of that."""
+    def exposition(self, health: Sequence[PdpHealth] | None = None) -> tuple[bytes, str]:
+        """Return all metrics in Prometheus's text format, and the content type of that.
+
+        `health` says which PDP endpoints serve now, where it was asked for.
+        """
+        if health is not None:
+            self.pdp_up(health)
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
 

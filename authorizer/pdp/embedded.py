@@ -113,6 +113,7 @@ class EmbeddedPdp:
         self._child: _Child | None = None
         self._channel: Channel | None = None
         self._authorization = ""
+        self._complaints = 0
 
     @property
     def target(self) -> Target:
@@ -288,6 +289,7 @@ class EmbeddedPdp:
 
     async def _load(self) -> None:
         stub = svc_pb2_grpc.CerbosAdminServiceStub(self._channel)
+        complaints = self._complaints
         try:
             await stub.ReloadStore(
                 request_pb2.ReloadStoreRequest(wait=True),
@@ -302,8 +304,10 @@ class EmbeddedPdp:
             message = f"cerbos did not load the policies: {describe(error)}"
             self._refuse((Problem(str(self._directory), 0, 0, message),))
             return
-        self._log.info("pdp.policies_loaded", directory=str(self._directory))
-        self._tell(PoliciesState(loaded_at=time.time()))
+        # The log may already have told of a failure that this answer does not know of; or it will.
+        if self._complaints == complaints:
+            self._log.info("pdp.policies_loaded", directory=str(self._directory))
+            self._tell(PoliciesState(loaded_at=time.time()))
 
     async def _problems(self) -> tuple[Problem, ...]:
         try:
@@ -335,6 +339,7 @@ class EmbeddedPdp:
         if line.level >= logging.WARNING:
             self._last_words.append(": ".join(filter(None, (line.message, line.error))))
             if line.logger == _RULE_TABLE:
+                self._complaints += 1
                 self._refuse((Problem(str(self._directory), 0, 0, line.error or line.message),))
 
     def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:

@@ -40,9 +40,11 @@ def read_rules(paths: Sequence[Path]) -> list[Document]:
             problems.append(Problem(str(path), 0, 0, "no rule file (*.yaml, *.yml) here", hint))
         for file in files:
             try:
-                documents.setdefault(file.resolve(), read_yaml(file))
+                document = read_yaml(file)
             except SourceError as error:
                 problems += error.problems
+            else:
+                documents.setdefault(file.resolve(), document)
     if problems:
         raise RulesError(problems)
     return list(documents.values())

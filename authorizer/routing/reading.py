@@ -22,7 +22,7 @@ import enum
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from authorizer.errors import MalformedRequest
 
@@ -80,6 +80,8 @@ _ABSOLUTE: Final = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(#.*)?
 _AUTHORITY: Final = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 # What Go leaves as it is in a path (net/url: shouldEscape, validEncoded), percent escapes apart.
 _PATH_CHARACTERS: Final = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@\[\]/%\\]*")
+# What Go does not escape when it encodes a path by itself (net/url: shouldEscape).
+_UNESCAPED: Final = "-._~$&+,/:;=@"
 # A path about which there is nothing to discuss but dot segments.
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9\-._~!$&'()*+,=:@]+)*/?")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -122,7 +124,7 @@ def _host(authority: str) -> str | None:
     if not found:
         return None
     host, port = found.groups(default="")
-    if authority.endswith(":") or (port and not 0 < int(port) <= _MAX_PORT):
+    if port and not 0 < int(port) <= _MAX_PORT:
         return None
     host = host.lower().removesuffix(".")
     labels = host.split(".")
@@ -155,7 +157,7 @@ def _forwarded(scheme: str, host: str, path: str, values: tuple[str, ...]) -> Ad
         return Ambiguous("X-Forwarded-Uri has a fragment (#)")
     if not uri.startswith("/") or not uri.isascii():
         return Ambiguous("X-Forwarded-Uri is not a path")
-    if unquote_to_bytes(path) != uri.encode():
+    if path != quote(uri, safe=_UNESCAPED):
         return Ambiguous("url is not what Oathkeeper makes of X-Forwarded-Uri")
     return Address(scheme, host, uri, query)
 

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from authorizer.contract.decode import decode
 from authorizer.contract.outcome import answer
+from authorizer.engine import observed
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Indeterminate, Reason, Refused
 from authorizer.pdp.interface import Deadline
@@ -21,6 +22,7 @@ from authorizer.server.decision_id import new_decision_id
 if TYPE_CHECKING:
     from authorizer.model import AccessRequest, Outcome
     from authorizer.server.collaborators import Collaborators
+    from authorizer.snapshot import Snapshot
 
 # What is kept of the time for ourselves: the PDP's time is up first, so that the record says what
 # was asked; then whoever still hangs is cut off; then there is time to answer.
@@ -45,8 +47,10 @@ class Authorizer:
         started = time.monotonic()
         decision_id = new_decision_id()
         pointer: str | None = None
+        # Read once: a request is decided by one state of the rules.
+        snapshot = self._with.current.snapshot
         try:
-            record = await self._record(request, decision_id, started)
+            record = await self._record(request, snapshot, decision_id, started)
         except MalformedRequest as error:
             pointer = error.pointer
             record = _without_request(decision_id, Refused(Reason.MALFORMED_REQUEST, str(error)))
@@ -57,7 +61,8 @@ class Authorizer:
             record = self._failed(decision_id)
         except Exception:  # noqa: BLE001 - the last resort: no answer is a retry, and nobody's allow
             record = self._failed(decision_id)
-        return self._answer(record, started, pointer)
+        # The engine has done so; this is for what it never saw (overloaded, a fault of ours).
+        return self._answer(observed(record, snapshot), started, pointer)
 
     def refuse_unreadable(self) -> web.StreamResponse:
         """Answer what could not be read as HTTP at all."""
@@ -66,7 +71,7 @@ class Authorizer:
         return self._answer(record, time.monotonic(), None)
 
     async def _record(
-        self, request: web.BaseRequest, decision_id: str, started: float
+        self, request: web.BaseRequest, snapshot: Snapshot, decision_id: str, started: float
     ) -> DecisionRecord:
         deadline = self._settings.deadline
         body = await read_body(
@@ -82,12 +87,12 @@ class Authorizer:
             )
             return _without_request(decision_id, outcome)
         try:
-            return await self._decide(decode(body), decision_id, started)
+            return await self._decide(decode(body), snapshot, decision_id, started)
         finally:
             self._with.places.give_back()
 
     async def _decide(
-        self, access: AccessRequest, decision_id: str, started: float
+        self, access: AccessRequest, snapshot: Snapshot, decision_id: str, started: float
     ) -> DecisionRecord:
         seconds = self._settings.deadline
         mine = Deadline(started + seconds * _DECISION_SHARE)
@@ -96,7 +101,7 @@ class Authorizer:
             async with cut_off:
                 return await self._with.decide(
                     access,
-                    self._with.current.snapshot,
+                    snapshot,
                     self._with.pdp,
                     decision_id=decision_id,
                     deadline=Deadline(started + seconds * _PDP_SHARE),

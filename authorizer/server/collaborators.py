@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from authorizer.config.settings import Settings
     from authorizer.model import AccessRequest, DecisionRecord
-    from authorizer.pdp.interface import Deadline, Pdp
+    from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
     from authorizer.server.places import Places
     from authorizer.server.readiness import Readiness
     from authorizer.snapshot import Current, Snapshot
@@ -45,7 +45,7 @@ class Collaborators:
     """Everything that the two listeners share.
 
     `settings` are those of the start: a listener's own do not change while it runs.
-    `exposition` gives the metrics as bytes and their content type.
+    `exposition` takes the PDP's health, and gives the metrics as bytes and their content type.
     """
 
     settings: Settings
@@ -55,4 +55,4 @@ class Collaborators:
     sinks: Sequence[Sink]
     readiness: Readiness
     places: Places
-    exposition: Callable[[], tuple[bytes, str]]
+    exposition: Callable[[Sequence[PdpHealth]], tuple[bytes, str]]

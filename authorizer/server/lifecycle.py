@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from authorizer.config.addresses import TcpAddress, parse_listener
 from authorizer.errors import ConfigError, Problem
-from authorizer.server.address import ListenAddress, parse_listen
 from authorizer.server.authorize import Authorizer
 from authorizer.server.endpoint import Endpoint, refuse_unreadable
 from authorizer.server.operations import Health, metrics
@@ -43,12 +43,12 @@ class Listeners:
         self._closing = asyncio.Lock()
 
     @property
-    def address(self) -> ListenAddress:
+    def address(self) -> TcpAddress:
         """Where Oathkeeper is answered, once started; the port is the real one."""
         return self._open[0].address
 
     @property
-    def admin_address(self) -> ListenAddress:
+    def admin_address(self) -> TcpAddress:
         """Where operators are answered, once started; the port is the real one."""
         return self._open[1].address
 
@@ -61,7 +61,7 @@ class Listeners:
         server = _parse(_SERVER, settings.server.listen)
         admin = _parse(_ADMIN, settings.admin.listen)
         tls = settings.server.tls
-        if tls is None and not server.is_loopback and not settings.server.insecure_plaintext:
+        if tls is None and not server.local and not settings.server.insecure_plaintext:
             raise _refused(
                 _SERVER,
                 f"{server} can be reached from other machines, and is not encrypted",
@@ -79,7 +79,10 @@ class Listeners:
             **probes,
             "/version": _reading(health.version),
         }
-        for_operators: Routes = {"/metrics": _reading(metrics(self._with.exposition)), **probes}
+        for_operators: Routes = {
+            "/metrics": _reading(metrics(self._with.readiness, self._with.exposition)),
+            **probes,
+        }
         asking = Endpoint(for_oathkeeper, refuse_unreadable=authorizer.refuse_unreadable)
         operating = Endpoint(for_operators, refuse_unreadable=refuse_unreadable)
         try:
@@ -100,7 +103,7 @@ class Listeners:
         if self._open:
             delay = settings.drain_delay
             if delay is None:
-                delay = 0.0 if self.address.is_loopback else _DRAIN_DELAY
+                delay = 0.0 if self.address.local else _DRAIN_DELAY
             await asyncio.sleep(delay)
         await self._close(settings.drain_timeout)
 
@@ -119,13 +122,13 @@ class _Listener:
         self._runner = runner
         self._site = site
         host, port = runner.addresses[0][:2]
-        self.address = ListenAddress(host, port)
+        self.address = TcpAddress(host, port)
 
     @classmethod
     async def open(
         cls,
         key: str,
-        address: ListenAddress,
+        address: TcpAddress,
         endpoint: Endpoint,
         context: ssl.SSLContext | None,
     ) -> _Listener:
@@ -160,9 +163,9 @@ def _reading(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
 
 
-def _parse(key: str, text: str) -> ListenAddress:
+def _parse(key: str, text: str) -> TcpAddress:
     try:
-        return parse_listen(text)
+        return parse_listener(text)
     except ValueError as error:
         raise _refused(key, str(error)) from None
 

@@ -11,8 +11,9 @@ from authorizer import __version__
 from authorizer.server.endpoint import json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from authorizer.pdp.interface import PdpHealth
     from authorizer.server.endpoint import Handler
     from authorizer.server.readiness import Readiness, Report
 
@@ -50,11 +51,16 @@ def _detail(report: Report) -> dict[str, Any]:
     }
 
 
-def metrics(exposition: Callable[[], tuple[bytes, str]]) -> Handler:
-    """Return the handler that answers with what `exposition` gives: bytes, content type."""
+def metrics(
+    readiness: Readiness, exposition: Callable[[Sequence[PdpHealth]], tuple[bytes, str]]
+) -> Handler:
+    """Return the handler that answers with what `exposition` gives: bytes, content type.
+
+    The PDP is asked how it is, so that each scrape says what is so now.
+    """
 
     async def handler(_: web.BaseRequest) -> web.StreamResponse:
-        body, content_type = exposition()
+        body, content_type = exposition((await readiness.report()).pdp)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     return handler

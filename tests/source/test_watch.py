@@ -236,6 +236,7 @@ async def test_nothing_is_told_while_nothing_changes(rules: Path, armed: Callabl
         await watched.until(lambda: armed() > 5)
         (rules / "README.md").write_text("not a rule")
         (rules / ".a.yaml.swp").write_text("an editor's own")
+        (rules / ".b.yaml").write_text("b: 1")
         waits = armed()
         await watched.until(lambda: armed() > waits + 5)
         assert watched.count == 0
