@@ -14,6 +14,7 @@ from authorizer.expressions.template import (
     references,
 )
 from authorizer.model import Effect
+from authorizer.routing.constraints import objection
 from authorizer.routing.pattern import (
     ANY_HOST,
     HostPattern,
@@ -32,7 +33,7 @@ from authorizer.routing.route import (
     Uses,
 )
 from authorizer.routing.tabulate import tabulate
-from authorizer.routing.vocabulary import VOCABULARY, objection
+from authorizer.routing.vocabulary import VOCABULARY, objection_to
 from authorizer.source.schema import load_schema
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ _PERMITS: Final = {
     for loosening in Loosening
     for key, value in (loosening.value.split(": "),)
 }
+_TEXT_TYPES: Final = ("STRING", "DYN")
 _READS: Final = {reads.value: reads for reads in Reads}
 _READING_KEYS: Final = tuple(dict.fromkeys(key.split(": ")[0] for key in (*_PERMITS, *_READS)))
 
@@ -55,6 +57,7 @@ def compile_rules(documents: Sequence[Document]) -> RouteTable:
     """Return the table of all routes of the documents; raises RulesError with every problem."""
     problems: list[Problem] = []
     routes: list[Route] = []
+    order = {document.name: number for number, document in enumerate(documents)}
     schema = load_schema("authorizer.routing", "rules.schema.json")
     for document in documents:
         found = schema.problems(document)
@@ -64,7 +67,12 @@ def compile_rules(documents: Sequence[Document]) -> RouteTable:
     routes.sort(key=lambda route: route.id)
     table = tabulate(routes, problems)
     if problems:
-        raise RulesError(problems)
+        raise RulesError(
+            sorted(
+                dict.fromkeys(problems),
+                key=lambda problem: (order[problem.source], problem.line, problem.column),
+            )
+        )
     return table
 
 
@@ -90,15 +98,23 @@ class _Reporter:
 def _routes(document: Document, problems: list[Problem]) -> Iterator[Route]:
     value: Any = document.value
     defaults = value.get("defaults", {})
+    everywhere = _Reporter(document, ("defaults",))
+    hosts = _hosts(defaults, everywhere)
+    problems += everywhere.problems
     for number, raw in enumerate(value["routes"]):
         report = _Reporter(document, ("routes", number))
-        route = _route(raw, defaults, report)
+        route = _route(raw, defaults, hosts, report)
         problems += report.problems
         if route is not None:
             yield route
 
 
-def _route(raw: Mapping[str, Any], defaults: Mapping[str, Any], report: _Reporter) -> Route | None:
+def _route(
+    raw: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    hosts: tuple[HostPattern, ...],
+    report: _Reporter,
+) -> Route | None:
     match = raw["match"]
     try:
         path = parse_path(match["path"])
@@ -106,7 +122,7 @@ def _route(raw: Mapping[str, Any], defaults: Mapping[str, Any], report: _Reporte
         report.add(("match", "path"), str(error), offset=error.offset)
         return None
     settings = {**defaults, **raw, **match}
-    hosts = _hosts(match, defaults, report)
+    hosts = _hosts(match, report, "match") or hosts
     checks = _checks(raw, path, report)
     methods = _methods(raw, report)
     if report.problems:
@@ -115,7 +131,7 @@ def _route(raw: Mapping[str, Any], defaults: Mapping[str, Any], report: _Reporte
     return Route(
         id=raw["id"],
         place=report.document.place((*report.base, "id")),
-        hosts=hosts,
+        hosts=hosts or (ANY_HOST,),
         path=path,
         methods=methods,
         permits=frozenset(_PERMITS[item] for item in reading if item in _PERMITS),
@@ -131,19 +147,14 @@ def _route(raw: Mapping[str, Any], defaults: Mapping[str, Any], report: _Reporte
     )
 
 
-def _hosts(
-    match: Mapping[str, Any], defaults: Mapping[str, Any], report: _Reporter
-) -> tuple[HostPattern, ...]:
-    own = "hosts" in match
+def _hosts(raw: Mapping[str, Any], report: _Reporter, *where: str | int) -> tuple[HostPattern, ...]:
     hosts = []
-    for number, text in enumerate(match.get("hosts", defaults.get("hosts", ()))):
+    for number, text in enumerate(raw.get("hosts", ())):
         try:
             hosts.append(parse_host(text))
         except PatternError as error:
-            base = report.base if own else ()
-            path = (*base, *(("match",) if own else ("defaults",)), "hosts", number)
-            report.problems.append(report.document.problem(path, str(error)))
-    return tuple(hosts) or (ANY_HOST,)
+            report.add((*where, "hosts", number), str(error))
+    return tuple(hosts)
 
 
 def _methods(raw: Mapping[str, Any], report: _Reporter) -> frozenset[str]:
@@ -209,20 +220,22 @@ def _check(
         return ()
     written = {"": raw["action"]} if "action" in raw else raw["actions"]
     actions = {
-        method: compiler.template(
-            text, (*where, "action") if method == "" else (*where, "actions", method)
+        method: compiler.field(
+            "action", text, (*where, "action") if method == "" else (*where, "actions", method)
         )
         for method, text in written.items()
     }
     resource = raw["resource"]
     inside = (*where, "resource")
-    templates = {key: compiler.template(resource[key], (*inside, key)) for key in ("kind", "id")}
+    templates = {key: compiler.field(key, resource[key], (*inside, key)) for key in ("kind", "id")}
     options = {}
     for key in ("policy_version", "scope"):
-        if key in raw and where:
-            options[key] = compiler.template(raw[key], (*where, key))
+        if key in raw and key in resource:
+            report.add((*where, key), f"`{key}` stands in the check and in its resource; keep one")
+        elif key in raw:
+            options[key] = compiler.field(key, raw[key], (*where, key))
         elif key in resource:
-            options[key] = compiler.template(resource[key], (*inside, key))
+            options[key] = compiler.field(key, resource[key], (*inside, key))
     attr = {
         name: compile_value(value, (*inside, "attr", name), compiler.text)
         for name, value in resource.get("attr", {}).items()
@@ -237,6 +250,19 @@ class _Compiler:
         self.captures = path.names
         self.report = report
 
+    def field(self, key: str, text: str, where: Sequence[str | int]) -> Template:
+        """Return a template that gives a check's `key`; what is wrong with it is reported."""
+        template = self.template(text, where)
+        if template.constant is not None:
+            problem = objection(key, template.constant)
+        elif len(template.parts) == 1 and template.expressions[0].type_name not in _TEXT_TYPES:
+            problem = "it must give a string; use string(…)"
+        else:
+            return template
+        if problem:
+            self.report.add(where, f"`{text}`: {problem}")
+        return template
+
     def template(self, text: str, where: Sequence[str | int]) -> Template:
         """Return a template; what is wrong with it is reported."""
         try:
@@ -245,7 +271,7 @@ class _Compiler:
             self.report.add(where, error.reason, offset=error.offset)
             return Template(text, ())
         for _, expression, reference in references(iter((template,))):
-            if problem := objection(reference, self.captures):
+            if problem := objection_to(reference, self.captures):
                 self.report.add(where, f"`{expression.text}`: {problem}")
         return template
 

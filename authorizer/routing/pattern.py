@@ -63,7 +63,8 @@ class Segment:
 
     `key` is what makes two segments the same place in the table: capture names do not count.
     `names` are the captures, in order. `texts` are a mixed segment's literal pieces, one more
-    than there are names (the first or the last may be empty).
+    than there are names (the first or the last may be empty). `regex` is what a whole segment must
+    match, `any_case` the same for an application that does not tell `A` from `a`.
     """
 
     rank: Rank
@@ -71,6 +72,7 @@ class Segment:
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     regex: _Regex | None = None
+    any_case: _Regex | None = None
 
     def fits(self, value: str) -> bool:
         """Say whether a decoded segment fits, whatever it captures."""
@@ -84,24 +86,41 @@ class Segment:
             case _:
                 return self.regex is not None and self.regex.fullmatch(value) is not None
 
+    def fits_folded(self, value: str) -> bool:
+        """Say whether a decoded segment fits when letters of either case are the same."""
+        match self.rank:
+            case Rank.LITERAL:
+                return value.casefold() == self.key.casefold()
+            case Rank.MIXED:
+                texts = [text.casefold() for text in self.texts]
+                return _split(texts, value.casefold()) is not None
+            case Rank.SLUG | Rank.REGEX:
+                return self.any_case is not None and self.any_case.fullmatch(value) is not None
+            case _:
+                return self.fits(value)
+
     def split(self, value: str) -> tuple[str, ...] | Split | None:
         """Return what a mixed segment captures: None where it does not fit; captures are not empty.
 
         AMBIGUOUS where the value can be cut in two ways: nobody knows which one the upstream takes.
         """
-        first, *separators, last = self.texts
-        if len(value) < len(first) + len(last) or not (
-            value.startswith(first) and value.endswith(last)
-        ):
-            return None
-        inner = value[len(first) : len(value) - len(last)]
-        leftmost = _cut(inner, separators)
-        if leftmost is None:
-            return None
-        # Every way to cut lies between these two, so they tell without trying them all.
-        mirrored = _cut(inner[::-1], [text[::-1] for text in reversed(separators)])
-        rightmost = [piece[::-1] for piece in reversed(mirrored or [])]
-        return tuple(leftmost) if leftmost == rightmost else Split.AMBIGUOUS
+        return _split(self.texts, value)
+
+
+def _split(texts: Sequence[str], value: str) -> tuple[str, ...] | Split | None:
+    first, *separators, last = texts
+    if len(value) < len(first) + len(last) or not (
+        value.startswith(first) and value.endswith(last)
+    ):
+        return None
+    inner = value[len(first) : len(value) - len(last)]
+    leftmost = _cut(inner, separators)
+    if leftmost is None:
+        return None
+    # Every way to cut lies between these two, so they tell without trying them all.
+    mirrored = _cut(inner[::-1], [text[::-1] for text in reversed(separators)])
+    rightmost = [piece[::-1] for piece in reversed(mirrored or [])]
+    return tuple(leftmost) if leftmost == rightmost else Split.AMBIGUOUS
 
 
 def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
@@ -146,12 +165,16 @@ class PathPattern:
 _INT: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SLUG_ANY_CASE: Final = re.compile(_SLUG.pattern, re.IGNORECASE)
+# OpenAPI's names have dashes and dots too; `path['user-id']` reads such a one.
+_NAME: Final = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _KINDS: Final = {
-    "int": (Rank.INT, _INT),
-    "uuid": (Rank.UUID, _UUID),
-    "slug": (Rank.SLUG, _SLUG),
+    "int": (Rank.INT, _INT, _INT),
+    "uuid": (Rank.UUID, _UUID, _UUID),
+    "slug": (Rank.SLUG, _SLUG, _SLUG_ANY_CASE),
 }
+# Far more than any API has; the walks of the table are as deep as a path has segments.
+MAX_SEGMENTS: Final = 100
 # What may stand in a path pattern outside captures: what it matches is the decoded segment.
 _NOT_LITERAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\%?#;]")
 
@@ -164,6 +187,9 @@ def parse_path(text: str) -> PathPattern:
     trailing = len(pieces) > 1 and pieces[-1][1] == ""
     if trailing or pieces == [(1, "")]:
         pieces.pop()
+    if len(pieces) > MAX_SEGMENTS:
+        offset = pieces[MAX_SEGMENTS][0]
+        raise PatternError(offset, f"a path has at most {MAX_SEGMENTS} segments")
     segments: list[Segment] = []
     seen: set[str] = set()
     for number, (offset, piece) in enumerate(pieces):
@@ -183,7 +209,7 @@ def _pieces(text: str) -> list[tuple[int, str]]:
     pieces = []
     start = position = 1
     while position < len(text):
-        if text.startswith(":/", position) and "{" in text[start:position]:
+        if text.startswith(":/", position) and _is_inside(text[start:position]):
             end = text.find("/}", position + 2)
             if end < 0:
                 raise PatternError(position, "a regex ends with `/}`")
@@ -196,6 +222,11 @@ def _pieces(text: str) -> list[tuple[int, str]]:
             position += 1
     pieces.append((start, text[start:]))
     return pieces
+
+
+def _is_inside(text: str) -> bool:
+    """Say whether a capture has begun and not ended."""
+    return text.count("{") > text.count("}")
 
 
 def _parse_segment(piece: str, offset: int) -> Segment:
@@ -250,26 +281,28 @@ def _whole(inner: str, offset: int) -> Segment:
         return Segment(Rank.ANY, "{}", (_name(inner, offset),))
     names = (_name(name, offset),)
     if kind in _KINDS:
-        rank, known = _KINDS[kind]
-        return Segment(rank, f"{{:{kind}}}", names, regex=known)
+        rank, known, any_case = _KINDS[kind]
+        return Segment(rank, f"{{:{kind}}}", names, regex=known, any_case=any_case)
     if len(kind) > 2 and kind.startswith("/") and kind.endswith("/"):  # noqa: PLR2004 - //
         if "/" in kind[1:-1]:
             raise PatternError(offset, "a regex is matched with one segment, so it has no `/`")
         try:
             regex = _compile(kind[1:-1])
+            folded = _compile(kind[1:-1], case_sensitive=False)
         except ValueError as error:
             raise PatternError(offset + 2 + len(name), str(error)) from None
-        return Segment(Rank.REGEX, f"{{:{kind}}}", names, regex=regex)
+        return Segment(Rank.REGEX, f"{{:{kind}}}", names, regex=regex, any_case=folded)
     reason = f"`{kind}` is not a kind of value; there are int, uuid, slug and /regex/"
     raise PatternError(offset + 1 + len(name), reason)
 
 
-def _compile(regex: str) -> _Regex:
+def _compile(regex: str, *, case_sensitive: bool = True) -> _Regex:
     """Compile a user's regex with RE2, whose time is bounded; raises ValueError."""
     import re2  # noqa: PLC0415 - most tables have no regex
 
     options = re2.Options()
     options.log_errors = False
+    options.case_sensitive = case_sensitive
     try:
         return re2.compile(regex, options)  # type: ignore[no-any-return]
     except re2.error as error:
@@ -298,7 +331,7 @@ def _literal_text(text: str, offset: int) -> None:
 
 def _name(name: str, offset: int) -> str:
     if not _NAME.fullmatch(name):
-        raise PatternError(offset, f"`{name}` is not a name: letters, digits and `_`")
+        raise PatternError(offset, f"`{name}` is not a name: letters, digits, `_`, `-`, `.`")
     return name
 
 
@@ -327,7 +360,7 @@ def parse_host(text: str) -> HostPattern:
     """Return a host pattern parsed; raises PatternError."""
     wildcard = text.startswith("*.")
     host = text.lower().removeprefix("*.").removesuffix(".")
-    if not _HOST.fullmatch(host):
+    if not text.isascii() or not _HOST.fullmatch(host) or (wildcard and host.startswith("[")):
         reason = "expected a host name without port, like api.example.com or *.example.com"
         raise PatternError(0, reason)
     return HostPattern("." + host if wildcard else host, exact=not wildcard)

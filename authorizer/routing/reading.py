@@ -133,7 +133,8 @@ def _host(authority: str) -> str | None:
 
 def _wire_path(path: str, raw_path: str) -> str | None:
     """Return the path as the caller sent it, or None where the two cannot both be right."""
-    if raw_path in ("", path):
+    if raw_path in ("", path) or _refuse_characters(path):
+        # The latter is refused when it is read: no decoding of it means anything.
         return path
     decoded = unquote_to_bytes(path)
     # Under /decisions Oathkeeper cuts the prefix off the decoded path, but not off the raw one.

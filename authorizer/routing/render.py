@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
 from authorizer.model import Check, Resource
+from authorizer.routing.constraints import UNCLEAR, is_clear, objection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authorizer.expressions.template import Template
-    from authorizer.model import AccessRequest, JsonValue, Principal
+    from authorizer.model import AccessRequest, Principal
     from authorizer.routing.reading import Address
     from authorizer.routing.route import CheckTemplate, Route
     from authorizer.routing.table import Matched
-
-# The PDP's own constraints, held to before it is asked: a violation would fail the whole call.
-# cerbos.request.v1 and cerbos.engine.v1 (protovalidate rules of the fields).
-_POLICY_VERSION: Final = re.compile(r"[0-9A-Za-z_]*")
-_SCOPE: Final = re.compile(r"(|\.|[0-9a-zA-Z][0-9A-Za-z_-]*(\.[0-9A-Za-z_][0-9A-Za-z_-]*)*)")
-# Oathkeeper puts U+FFFD where bytes were not UTF-8: what the caller sent is not known any more.
-_UNCLEAR: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffd\u2028\u2029]")
 
 
 def render(
@@ -100,50 +93,24 @@ def _check(template: CheckTemplate, method: str, bindings: Bindings) -> Check:
     resource = template.resource
     attr = {name: value.evaluate(bindings) for name, value in resource.attr.items()}
     for name, value in attr.items():
-        if not _is_clear(value):
-            raise ExpressionError(f"attr.{name}", _UNCLEAR_REASON)
+        if not is_clear(value):
+            raise ExpressionError(f"attr.{name}", UNCLEAR)
     return Check(
         Resource(
-            kind=_text(resource.kind, bindings),
-            id=_text(resource.id, bindings),
+            kind=_text("kind", resource.kind, bindings),
+            id=_text("id", resource.id, bindings),
             attr=attr,
-            policy_version=_option(resource.policy_version, bindings, _POLICY_VERSION),
-            scope=_option(resource.scope, bindings, _SCOPE),
+            policy_version=_text("policy_version", resource.policy_version, bindings),
+            scope=_text("scope", resource.scope, bindings),
         ),
-        _text(template.action(method), bindings),
+        _text("action", template.action(method), bindings),
     )
 
 
-_UNCLEAR_REASON: Final = "it gives a control character, or bytes that were not UTF-8 (U+FFFD)"
-
-
-def _text(template: Template, bindings: Bindings) -> str:
-    value = template.evaluate(bindings)
-    if not isinstance(value, str):
-        raise ExpressionError(template.text, "it must give a string; use string(…)")
-    if not value:
-        raise ExpressionError(template.text, "it gives an empty string")
-    if _UNCLEAR.search(value):
-        raise ExpressionError(template.text, _UNCLEAR_REASON)
-    return value
-
-
-def _option(template: Template | None, bindings: Bindings, pattern: re.Pattern[str]) -> str:
+def _text(key: str, template: Template | None, bindings: Bindings) -> str:
     if template is None:
         return ""
     value = template.evaluate(bindings)
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ExpressionError(template.text, f"it must give what Cerbos takes: {pattern.pattern}")
-    return value
-
-
-def _is_clear(value: JsonValue) -> bool:
-    match value:
-        case str():
-            return not _UNCLEAR.search(value)
-        case dict():
-            return all(_is_clear(key) and _is_clear(item) for key, item in value.items())
-        case list():
-            return all(map(_is_clear, value))
-        case _:
-            return True
+    if problem := objection(key, value):
+        raise ExpressionError(template.text, problem)
+    return str(value)

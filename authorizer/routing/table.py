@@ -13,7 +13,7 @@ from authorizer.routing.route import Reads
 from authorizer.routing.trie import Shape, Trie
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from authorizer.routing.pattern import HostPattern, PathPattern
     from authorizer.routing.reading import Address
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # How applications read a path beyond what the segments say; each is tried on its own and with the
 # others. A URL is refused where one of them would make it another route's.
-_UNDECODED: Final = "compared undecoded"
+_UNDECODED: Final = "with its literals compared undecoded"
+_RAW: Final = "compared undecoded"
 _FOLDED: Final = "with letters of the other case"
 _SUFFIX: Final = "without its suffix"
 _MATRIX: Final = "without its matrix parameters"
@@ -104,7 +105,7 @@ class RouteTable:
                 Reason.METHOD_NOT_MAPPED,
                 f"no route of {owner.pattern.text} maps this method",
             )
-        captures = capture(route.path, reading)
+        captures = capture(route.path, reading, keep_slash=Reads.SLASH_STRICT in owner.reads)
         if captures is None:
             detail = f"route {route.id}: a segment can be cut into its captures in two ways"
             return Unmatched(Reason.AMBIGUOUS_URL, detail)
@@ -128,16 +129,17 @@ def _decide(
     found: tuple[PathOwner, Reading] | None = None
     loosening = ""
     for reading in readings:
-        owner = _owner(tries, reading)
-        if isinstance(owner, Unmatched):
-            return owner
-        if reading.needs:
-            missing = reading.needs - (owner.permits if owner is not None else frozenset())
-            if owner is None or missing:
-                loosening = loosening or _needs(missing, owner)
-                continue
-        if owner is None:
+        owners = _owners(tries, reading)
+        if not any(reading.needs <= owner.permits for owner in owners):
+            if reading.needs:
+                loosening = loosening or _needs(reading.needs, owners)
             continue
+        owner, *others = owners
+        if others:
+            return _contested(owner, others[0], "without its trailing slash")
+        rival = _rival(tries, reading, owner)
+        if rival is not None:
+            return _contested(owner, *rival)
         if found is not None and found[0] is not owner:
             return _contested(found[0], owner, "read in another permitted way")
         found = found or (owner, reading)
@@ -156,13 +158,13 @@ _WHAT: Final = {
 }
 
 
-def _needs(missing: frozenset[Loosening], owner: PathOwner | None) -> str:
-    need = min(missing, key=lambda item: item.value)
-    what = f"the path has {_WHAT[need]}"
-    if owner is None:
+def _needs(needs: frozenset[Loosening], owners: Sequence[PathOwner]) -> str:
+    missing = needs - owners[0].permits if owners else needs
+    what = f"the path has {_WHAT[min(missing, key=lambda item: item.value)]}"
+    if not owners:
         return what
     keys = " and ".join(sorted(f"`{item.value}`" for item in missing))
-    return f"{what}; route {owner.routes[0].id} would own it if it declared {keys}"
+    return f"{what}; route {owners[0].routes[0].id} would own it if it declared {keys}"
 
 
 def _contested(owner: PathOwner, other: PathOwner, how: str) -> Unmatched:
@@ -188,54 +190,55 @@ def _find_all(
     return next((owners for trie in tries if (owners := trie.find_folded(shape))), ())
 
 
-def _owner(tries: tuple[Trie[PathOwner], ...], reading: Reading) -> PathOwner | Unmatched | None:
-    """Return who owns a reading, unless another plausible reading of it has another owner."""
-    shape = Shape(reading.segments, reading.segments, reading.trailing_slash)
-    owner = _find(tries, shape)
-    if reading.trailing_slash:
-        shape = Shape(reading.segments, reading.segments)
-        dropped = _find(tries, shape)
-        owner_or_not = _with_trailing_slash(owner, dropped)
-        if owner_or_not is None or isinstance(owner_or_not, Unmatched):
-            return owner_or_not
-        owner = owner_or_not
-    if owner is None:
-        return None
-    has_upper = any(trie.has_upper for trie in tries)
-    for names, variant in _variants(reading, shape, has_upper=has_upper):
-        if owner.reads.isdisjoint(_EXEMPT[name] for name in names if name in _EXEMPT):
-            for other in _find_all(tries, variant, fold=_FOLDED in names):
-                if other is not owner:
-                    return _contested(owner, other, " and ".join(names))
-    return owner
-
-
-def _with_trailing_slash(
-    strict: PathOwner | None, dropped: PathOwner | None
-) -> PathOwner | Unmatched | None:
-    """Return whose a path with a trailing slash is: read as it stands, or without the slash.
+def _owners(tries: tuple[Trie[PathOwner], ...], reading: Reading) -> tuple[PathOwner, ...]:
+    """Return whose a reading is; two where it has a trailing slash, and either could be meant.
 
     Most applications ignore the slash (or redirect), so a path that is nobody's as it stands is
-    its owner's without; see docs/decisions/0001-trailing-slash.md.
+    its owner's without; see docs/decisions/0003-trailing-slash.md.
     """
+    segments = reading.segments
+    strict = _find(tries, Shape(segments, segments, reading.trailing_slash))
+    dropped = _find(tries, Shape(segments, segments)) if reading.trailing_slash else None
     if dropped is not None and Reads.SLASH_STRICT in dropped.reads:
         dropped = None
     if strict is None or dropped is None or strict is dropped:
-        return strict or dropped
-    if Reads.SLASH_IGNORED in dropped.reads:
-        return dropped
-    if Reads.SLASH_STRICT in strict.reads:
-        return strict
-    return _contested(strict, dropped, "without its trailing slash")
+        owner = strict or dropped
+        return () if owner is None else (owner,)
+    is_ignored = Reads.SLASH_IGNORED in dropped.reads
+    is_told_apart = Reads.SLASH_STRICT in strict.reads
+    if is_ignored is is_told_apart:
+        return (strict, dropped)
+    return (dropped,) if is_ignored else (strict,)
 
 
-def _variants(
-    reading: Reading, shape: Shape, *, has_upper: bool
-) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    """Yield the other plausible readings, with what they are called."""
+def _rival(
+    tries: tuple[Trie[PathOwner], ...], reading: Reading, owner: PathOwner
+) -> tuple[PathOwner, str] | None:
+    """Return who else would own the URL, and by which plausible reading; None if nobody would."""
+    has_upper = any(trie.has_upper for trie in tries)
+    for names in _plausible(reading, has_upper=has_upper):
+        if not owner.reads.isdisjoint(_EXEMPT[name] for name in names if name in _EXEMPT):
+            continue
+        for trailing_slash in _slashes(reading, owner):
+            variant = _variant(reading, names, trailing_slash=trailing_slash)
+            for other in _find_all(tries, variant, fold=_FOLDED in names):
+                if other is not owner:
+                    return other, " and ".join(names)
+    return None
+
+
+def _slashes(reading: Reading, owner: PathOwner) -> tuple[bool, ...]:
+    """Return whether the owner's application sees a trailing slash: it may, it may not, or both."""
+    if not reading.trailing_slash or Reads.SLASH_IGNORED in owner.reads:
+        return (False,)
+    return (True,) if Reads.SLASH_STRICT in owner.reads else (True, False)
+
+
+def _plausible(reading: Reading, *, has_upper: bool) -> Iterator[tuple[str, ...]]:
+    """Yield the other plausible readings: what they do, each on its own and with the others."""
     names = []
     if reading.wire != reading.segments:
-        names.append(_UNDECODED)
+        names += [_UNDECODED, _RAW]
     if reading.segments and "." in reading.segments[-1]:
         names.append(_SUFFIX)
     if Loosening.MATRIX_PARAMETERS in reading.needs:
@@ -245,13 +248,15 @@ def _variants(
     if has_upper or any(segment != segment.casefold() for segment in reading.segments):
         names.append(_FOLDED)
     for size in range(1, len(names) + 1):
-        for chosen in combinations(names, size):
-            yield chosen, _variant(reading, shape, chosen)
+        yield from combinations(names, size)
 
 
-def _variant(reading: Reading, shape: Shape, names: tuple[str, ...]) -> Shape:
-    literals = reading.wire if _UNDECODED in names else reading.segments
-    values = reading.segments
+def _variant(reading: Reading, names: tuple[str, ...], *, trailing_slash: bool) -> Shape:
+    literals = values = reading.segments
+    if _UNDECODED in names or _RAW in names:
+        literals = reading.wire
+    if _RAW in names:
+        values = reading.wire
     if _MATRIX in names:
         literals = tuple(text.partition(";")[0] for text in literals)
         values = tuple(text.partition(";")[0] for text in values)
@@ -262,7 +267,7 @@ def _variant(reading: Reading, shape: Shape, names: tuple[str, ...]) -> Shape:
     if _SUFFIX in names and values:
         literals = (*literals[:-1], _without_suffix(literals[-1]))
         values = (*values[:-1], _without_suffix(values[-1]))
-    return Shape(literals, values, shape.trailing_slash)
+    return Shape(literals, values, trailing_slash)
 
 
 def _without_suffix(segment: str) -> str:
@@ -270,11 +275,14 @@ def _without_suffix(segment: str) -> str:
     return stem if dot and stem else segment
 
 
-def capture(pattern: PathPattern, reading: Reading) -> dict[str, str] | None:
+def capture(
+    pattern: PathPattern, reading: Reading, *, keep_slash: bool = False
+) -> dict[str, str] | None:
     """Return what a pattern captures of a reading that it fits; None where it could be cut twice.
 
-    A kept slash reads as a slash in a segment of its own. In a tail it stays encoded: there it
-    must not look like one that separates, or two paths would give one resource id.
+    An encoded slash reads as a slash in a segment of its own. In a tail it stays encoded: there it
+    must not look like one that separates, or two paths would give one resource id. For the same
+    reason a tail keeps its trailing slash where the application tells it apart (`keep_slash`).
     """
     captures: dict[str, str] = {}
     for number, segment in enumerate(pattern.segments):
@@ -283,7 +291,9 @@ def capture(pattern: PathPattern, reading: Reading) -> dict[str, str] | None:
                 continue
             case Rank.TAIL:
                 rest = reading.segments[number:]
-                captures[segment.names[0]] = "/".join(text.replace("/", "%2F") for text in rest)
+                tail = "/".join(text.replace("/", "%2F") for text in rest)
+                slash = "/" if keep_slash and reading.trailing_slash else ""
+                captures[segment.names[0]] = tail + slash
             case Rank.MIXED:
                 cut = segment.split(reading.segments[number])
                 if cut is None or isinstance(cut, Split):

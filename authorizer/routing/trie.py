@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A path as a walk sees it: what literals are compared with, and what captures would take.
+    """A path as a walk sees it: what literals are compared with, and what other segments are.
 
-    They differ where a reading compares literals undecoded.
+    They differ where a reading compares only literals undecoded.
     """
 
     literals: tuple[str, ...]
@@ -46,7 +46,7 @@ class Trie(Generic[T]):
 
     def __init__(self) -> None:
         self.root: Node[T] = Node()
-        # Whether any literal tells letters of the two cases apart; if not, folding is for nothing.
+        # Whether a path in lower case may be another's when case is folded.
         self.has_upper = False
 
     def place(self, pattern: PathPattern) -> Node[T]:
@@ -59,12 +59,12 @@ class Trie(Generic[T]):
         return node
 
     def _child(self, node: Node[T], segment: Segment) -> Node[T]:
+        self.has_upper |= segment.rank is Rank.REGEX or segment.key != segment.key.casefold()
         if segment.rank is Rank.LITERAL:
             child = node.literals.get(segment.key)
             if child is None:
                 child = node.literals[segment.key] = Node()
                 node.folded.setdefault(segment.key.casefold(), []).append(child)
-                self.has_upper |= segment.key != segment.key.casefold()
             return child
         for known, child in node.others:
             if known.rank is segment.rank and known.key == segment.key:
@@ -110,6 +110,6 @@ def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
     for segment, child in node.others:
         if owners:
             break
-        if segment.fits(values[depth]):
+        if segment.fits_folded(values[depth]):
             owners = _find_folded(child, shape, depth + 1)
     return owners or ([] if node.tail is None else [node.tail])

@@ -28,15 +28,19 @@ _FIELDS: Final = {
 _SPELLED: Final = ("query", "headers")
 
 
-def objection(reference: Reference, captures: tuple[str, ...]) -> str:
+def _spelled(name: str, field: str) -> str:
+    return f"{name}.{field}" if field.isidentifier() else f"{name}['{field}']"
+
+
+def objection_to(reference: Reference, captures: tuple[str, ...]) -> str:
     """Return what is wrong with a name that an expression reads, or ""."""
     name, keys = reference.name, reference.keys
     first = keys[0] if keys else None
     known = captures if name == "path" else _FIELDS.get(name)
     problem = ""
     if known is not None and first is not None and first not in known:
-        problem = f"there is no `{name}.{first}`; there is " + (
-            ", ".join(f"`{name}.{field}`" for field in known) or "no capture in the path"
+        problem = f"there is no `{_spelled(name, first)}`; there is " + (
+            ", ".join(f"`{_spelled(name, field)}`" for field in known) or "no capture in the path"
         )
     elif name in _SPELLED and first is None:
         problem = f"write out which of `{name}` is meant, like `{name}['x-tenant']`"

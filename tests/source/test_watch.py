@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
-from typing import TYPE_CHECKING, Self
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -282,13 +282,22 @@ def test_a_fingerprint_follows_symlinks_and_survives_those_that_lead_back(rules:
     assert set(fingerprint([rules]).files) == {str(rules / "a.yaml")}
 
 
-def test_a_fingerprint_changes_with_the_inode_alone(rules: Path) -> None:
-    """A file replaced by one of the same size and time is another file."""
+@pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns"])
+def test_a_fingerprint_changes_with_each_of_what_tells_files_apart(
+    rules: Path, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    """A file replaced by one of the same size and time is another file, and so on."""
     before = fingerprint([rules])
-    status = (rules / "a.yaml").stat()
-    (rules / "new").write_text("b: 2\n")
-    os.utime(rules / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
-    (rules / "new").replace(rules / "a.yaml")
+    original = watch._status
+
+    def other(name: str) -> Any:  # noqa: ANN401 - as a stat_result, but for one field
+        status = original(name)
+        names = ("st_mode", "st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+        found = SimpleNamespace(**{each: getattr(status, each) for each in names})
+        setattr(found, field, getattr(found, field) + 1)
+        return found
+
+    monkeypatch.setattr(watch, "_status", other)
     assert fingerprint([rules]) != before
 
 
