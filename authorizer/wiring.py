@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from authorizer import __version__
+from authorizer.config.addresses import parse_target
 from authorizer.config.origin import Part
 from authorizer.engine import decide
 from authorizer.instrumentation import logging as log
@@ -20,7 +21,6 @@ from authorizer.instrumentation.metrics import Metrics
 from authorizer.pdp.binary import find_cerbos
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.embedded import EmbeddedPdp
-from authorizer.pdp.target import parse_target
 from authorizer.principals.profiles import compile_profiles
 from authorizer.reload import Reloader, ReloadResult
 from authorizer.routing.compile import compile_rules

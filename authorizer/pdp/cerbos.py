@@ -18,10 +18,10 @@ from authorizer.pdp.messages import Questions, UnfitAnswer, read_answer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authorizer.config.addresses import Address
     from authorizer.config.settings import PdpTls
     from authorizer.model import Check, PdpAnswer, Principal
     from authorizer.pdp.interface import Deadline
-    from authorizer.pdp.target import Target
 
 # Cerbos names the field that it refused, in front of a text that may quote.
 # Only our own field names and positions pass: an attribute's key ends the match.
@@ -34,7 +34,7 @@ class CerbosPdp:
     """One Cerbos PDP. Make it where the event loop runs; it connects at the first question."""
 
     def __init__(
-        self, target: Target, *, tls: PdpTls | None = None, insecure_plaintext: bool = False
+        self, target: Address, *, tls: PdpTls | None = None, insecure_plaintext: bool = False
     ) -> None:
         """Open a channel to `target`. Raises ConfigError as `open_channel` does."""
         self.endpoint: Final = str(target)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.errors import ConfigError, Problem
 from authorizer.pdp.interface import PdpHealth, PdpState
-from authorizer.pdp.target import plaintext_permitted
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from authorizer.config.addresses import Address
     from authorizer.config.settings import PdpTls
-    from authorizer.pdp.target import Target
 
     # gRPC's classes have no types here
     Channel: TypeAlias = Any  # a grpc.aio.Channel
@@ -47,7 +49,7 @@ _OPTIONS: Final = (
 
 
 def open_channel(
-    target: Target, *, tls: PdpTls | None = None, insecure_plaintext: bool = False
+    target: Address, *, tls: PdpTls | None = None, insecure_plaintext: bool = False
 ) -> Channel:
     """Return a channel to `target`; it connects when it is first used.
 
@@ -55,7 +57,7 @@ def open_channel(
     Raises ConfigError for plaintext to another machine, and for a certificate that is no use.
     """
     if tls is None:
-        if not plaintext_permitted(target, insecure_plaintext=insecure_plaintext):
+        if not (target.local or insecure_plaintext):
             problem = Problem(
                 str(target),
                 0,
@@ -64,14 +66,29 @@ def open_channel(
                 "set pdp.tls, or pdp.insecure_plaintext: true where the network itself is trusted",
             )
             raise ConfigError([problem])
-        return grpc.aio.insecure_channel(target.grpc, options=_OPTIONS)
+        return grpc.aio.insecure_channel(_name(target), options=_OPTIONS)
     options = list(_OPTIONS)
     if tls.server_name is not None:
         options += [
             ("grpc.ssl_target_name_override", tls.server_name),
             ("grpc.default_authority", tls.server_name),
         ]
-    return grpc.aio.secure_channel(target.grpc, _credentials(tls), options=options)
+    return grpc.aio.secure_channel(_name(target), _credentials(tls), options=options)
+
+
+def _name(address: Address) -> str:
+    """Return the address in gRPC's own naming; an IP address never meets a resolver."""
+    match address:
+        case UnixAddress(path):
+            return f"unix:{quote(path)}"  # which gRPC reads as a URI
+        case TcpAddress(host, port):
+            match address.ip:
+                case ipaddress.IPv4Address() as ip:
+                    return f"ipv4:{ip}:{port}"
+                case ipaddress.IPv6Address() as ip:
+                    return f"ipv6:[{ip}]:{port}"
+                case _:
+                    return f"dns:///{host}:{port}"
 
 
 async def ask_health(

@@ -26,6 +26,7 @@ import structlog
 from cerbos.request.v1 import request_pb2
 from cerbos.svc.v1 import svc_pb2_grpc
 
+from authorizer.config.addresses import parse_target
 from authorizer.errors import ConfigError, PdpUnavailable, Problem
 from authorizer.pdp import tether
 from authorizer.pdp.backoff import Backoff
@@ -34,14 +35,13 @@ from authorizer.pdp.childlog import ChildLine, read_line
 from authorizer.pdp.compilation import compile_policies
 from authorizer.pdp.interface import PdpState
 from authorizer.pdp.serverconfig import child_environment, server_config
-from authorizer.pdp.target import parse_target
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from authorizer.config.addresses import Address
     from authorizer.pdp.channel import Channel
-    from authorizer.pdp.target import Target
     from authorizer.source.watch import Fingerprint
 
 _ADMIN: Final = "authorizer"
@@ -109,14 +109,14 @@ class EmbeddedPdp:
         self._reloading: Final = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._private: tempfile.TemporaryDirectory[str] | None = None
-        self._target: Target | None = None
+        self._target: Address | None = None
         self._child: _Child | None = None
         self._channel: Channel | None = None
         self._authorization = ""
         self._complaints = 0
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Address:
         """Where it listens; known once `start` was called, and the same after a restart."""
         if self._target is None:
             msg = "the embedded PDP has not been started"

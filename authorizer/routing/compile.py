@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import RulesError
+from authorizer.expressions.cel import Expression
 from authorizer.expressions.template import (
     Template,
     TemplateSyntaxError,
@@ -48,8 +49,9 @@ _PERMITS: Final = {
     for loosening in Loosening
     for key, value in (loosening.value.split(": "),)
 }
-_TEXT_TYPES: Final = ("STRING", "DYN")
 _READS: Final = {reads.value: reads for reads in Reads}
+# CEL types that may give a string.
+_TEXT_TYPES: Final = ("STRING", "DYN")
 _READING_KEYS: Final = tuple(dict.fromkeys(key.split(": ")[0] for key in (*_PERMITS, *_READS)))
 
 
@@ -105,7 +107,8 @@ def _routes(document: Document, problems: list[Problem]) -> Iterator[Route]:
         report = _Reporter(document, ("routes", number))
         route = _route(raw, defaults, hosts, report)
         problems += report.problems
-        if route is not None:
+        # Routes whose hosts are not known would tie with others by mistake.
+        if route is not None and ("hosts" in raw["match"] or not everywhere.problems):
             yield route
 
 
@@ -253,12 +256,12 @@ class _Compiler:
     def field(self, key: str, text: str, where: Sequence[str | int]) -> Template:
         """Return a template that gives a check's `key`; what is wrong with it is reported."""
         template = self.template(text, where)
-        if template.constant is not None:
-            problem = objection(key, template.constant)
-        elif len(template.parts) == 1 and template.expressions[0].type_name not in _TEXT_TYPES:
-            problem = "it must give a string; use string(…)"
-        else:
-            return template
+        problem = ""
+        match template.parts:
+            case (str(constant),):
+                problem = objection(key, constant)
+            case (Expression() as expression,) if expression.type_name not in _TEXT_TYPES:
+                problem = "it must give a string; use string(…)"
         if problem:
             self.report.add(where, f"`{text}`: {problem}")
         return template

@@ -24,7 +24,7 @@ UNCLEAR: Final = "it gives a control character, or bytes that were not UTF-8 (U+
 
 
 def objection(key: str, value: JsonValue) -> str:
-    """Return why `value` cannot be a check's `key` (kind, id, action, …), or ""; never quotes it."""
+    """Return why `value` cannot be a check's `key` (id, scope, …), or ""; never quotes it."""
     if not isinstance(value, str):
         return "it must give a string; use string(…)"
     if (pattern := _PATTERNS.get(key)) is not None:

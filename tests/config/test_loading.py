@@ -196,7 +196,7 @@ def test_naming_a_pdp_in_a_stronger_place_displaces_the_other_kind(folder: Path)
     found = loaded(folder, environ=environ, flags={"--embedded-pdp": "policies"})
     assert found.settings.pdp.endpoints == ()
     assert found.settings.pdp.embedded is not None
-    assert found.origin.place(("pdp", "endpoints")) == Place("the defaults")
+    assert found.origin.place(("pdp", "endpoints")).source == "authorizer.yaml"
 
 
 def test_both_kinds_of_pdp_in_one_place_are_an_error(folder: Path) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from polling import until
+from processes import children, gone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,26 +74,10 @@ def test_the_demo_stops_all_that_it_started(stub: str, how: signal.Signals, tmp_
             printed.append(line)
             if "Ctrl-C stops everything" in line:
                 break
-        children = pids_of_children(running.pid)
-        assert len(children) == 3, printed  # Kratos, the application, Oathkeeper
+        started = children(running.pid)
+        assert len(started) == 3, printed  # Kratos, the application, Oathkeeper
         assert any("curl" in line for line in printed)
         running.send_signal(how)
         assert running.wait(60) == 0
-    deadline = time.monotonic() + 5
-    while any(map(is_there, children)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not any(map(is_there, children))
+    until(lambda: all(map(gone, started)))
     assert list(tmp_path.iterdir()) == []
-
-
-def pids_of_children(pid: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=True)  # noqa: S607 - on every Linux and macOS
-    return [int(line) for line in found.stdout.split()]
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

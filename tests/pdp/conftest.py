@@ -4,105 +4,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from polling import until
+from cerbosserver import DOCUMENTS, CerbosServer
 
 from authorizer.pdp.binary import find_cerbos
-from authorizer.pdp.target import TcpTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-DOCUMENTS = """
-apiVersion: api.cerbos.dev/v1
-resourcePolicy:
-  version: default
-  resource: document
-  rules:
-    - name: own
-      actions: [view]
-      effect: EFFECT_ALLOW
-      roles: [user]
-      condition:
-        match:
-          expr: R.attr.organization == P.attr.organization
-      output:
-        when:
-          ruleActivated: '{"because": "own", "parts": [1, 2.5, null, true, {}, []]}'
-"""
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@dataclass
-class CerbosServer:
-    """A real PDP on a port of its own; `start` again listens on the same one."""
-
-    program: Path
-    folder: Path
-    tls: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=_free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def target(self) -> TcpTarget:
-        return TcpTarget("127.0.0.1", self.port)
-
-    def start(self) -> None:
-        config: dict[str, Any] = {
-            "server": {
-                "grpcListenAddr": str(self.target),
-                "httpListenAddr": f"unix:{self.folder / 'http.sock'}",
-                **({"tls": dict(self.tls)} if self.tls else {}),
-            },
-            "engine": {"strictEvaluation": True},
-            "schema": {"enforcement": "reject"},
-            "telemetry": {"disabled": True},
-            "storage": {"driver": "disk", "disk": {"directory": str(self.folder / "policies")}},
-        }
-        path = self.folder / "config.yaml"
-        path.write_text(json.dumps(config))
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [self.program, "server", f"--config={path}"], stdout=log, stderr=log
-            )
-        until(self._listens, within=15)
-
-    def stop(self) -> None:
-        """Stop it as SIGSTOP does, and return when each of its threads has stopped."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
-
-    def resume(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def _listens(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")

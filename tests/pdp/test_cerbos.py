@@ -17,20 +17,20 @@ from cerbos.svc.v1 import svc_pb2_grpc
 from pdpquestions import ask, document, effects, person, until_it_says
 from polling import eventually
 
+from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.errors import ConfigError, PdpDeadline, PdpError, PdpRejected, PdpUnavailable
 from authorizer.model import Check, Effect, Resource
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.interface import Deadline, PdpState
-from authorizer.pdp.target import TcpTarget, UnixTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from conftest import CerbosServer
+    from cerbosserver import CerbosServer
 
-    Serve = Callable[["Service"], AbstractAsyncContextManager[TcpTarget]]
+    Serve = Callable[["Service"], AbstractAsyncContextManager[TcpAddress]]
 
 SECRET = "s3cret-value"  # noqa: S105 - what must not come out
 
@@ -154,7 +154,7 @@ async def serve() -> AsyncIterator[Callable[[Callable[[Any, Any], Any]], Any]]:
         svc_pb2_grpc.add_CerbosServiceServicer_to_server(Service(behave), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
-        pdp = CerbosPdp(TcpTarget("127.0.0.1", port))
+        pdp = CerbosPdp(TcpAddress("127.0.0.1", port))
         servers.append((server, pdp))
         return pdp
 
@@ -255,7 +255,7 @@ async def test_no_time_left_is_a_deadline_without_a_call(serve: Any) -> None:
 async def test_a_call_that_waits_for_a_connection_keeps_its_deadline() -> None:
     """A port that accepts and says nothing, as a stopped machine does."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        async with CerbosPdp(TcpTarget("127.0.0.1", silent.getsockname()[1])) as pdp:
+        async with CerbosPdp(TcpAddress("127.0.0.1", silent.getsockname()[1])) as pdp:
             with pytest.raises(PdpDeadline):
                 await ask(pdp, seconds=0.1)
 
@@ -263,7 +263,7 @@ async def test_a_call_that_waits_for_a_connection_keeps_its_deadline() -> None:
 async def test_closing_answers_who_asks_for_its_health() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)  # noqa: FBT003 - the name of the method says it
-        pdp = CerbosPdp(TcpTarget("127.0.0.1", silent.getsockname()[1]))
+        pdp = CerbosPdp(TcpAddress("127.0.0.1", silent.getsockname()[1]))
         task = asyncio.create_task(pdp.health(timeout=60))
         connection, _ = await asyncio.get_running_loop().sock_accept(silent)
         with connection:
@@ -274,7 +274,7 @@ async def test_closing_answers_who_asks_for_its_health() -> None:
 
 
 async def test_nobody_there_is_unavailable_and_says_where(folder: Path) -> None:
-    async with CerbosPdp(UnixTarget(str(folder / "nobody.sock"))) as pdp:
+    async with CerbosPdp(UnixAddress(str(folder / "nobody.sock"))) as pdp:
         with pytest.raises(PdpUnavailable, match=r"nobody.sock.*failed to connect"):
             await ask(pdp)
         (health,) = await pdp.health(timeout=5)
@@ -284,7 +284,7 @@ async def test_nobody_there_is_unavailable_and_says_where(folder: Path) -> None:
 
 async def test_a_value_that_protobuf_cannot_say_is_rejected_unquoted(folder: Path) -> None:
     odd = Check(Resource("document", "1", {"x": f"{SECRET}\ud800"}), "view")
-    async with CerbosPdp(UnixTarget(str(folder / "nobody.sock"))) as pdp:
+    async with CerbosPdp(UnixAddress(str(folder / "nobody.sock"))) as pdp:
         with pytest.raises(PdpRejected, match="no form in protobuf") as caught:
             await ask(pdp, odd)
     assert SECRET not in str(caught.value)
@@ -294,8 +294,8 @@ async def test_a_value_that_protobuf_cannot_say_is_rejected_unquoted(folder: Pat
 
 async def test_plaintext_to_another_machine_is_refused() -> None:
     with pytest.raises(ConfigError, match="insecure_plaintext"):
-        CerbosPdp(TcpTarget("cerbos", 3593))
-    await CerbosPdp(TcpTarget("cerbos", 3593), insecure_plaintext=True).close()
+        CerbosPdp(TcpAddress("cerbos", 3593))
+    await CerbosPdp(TcpAddress("cerbos", 3593), insecure_plaintext=True).close()
 
 
 async def test_a_service_without_health_is_reached_and_not_serving(serve: Any) -> None:

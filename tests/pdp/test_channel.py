@@ -12,18 +12,18 @@ import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from pdpquestions import ask, effects
 
+from authorizer.config.addresses import TcpAddress, parse_target
 from authorizer.config.settings import PdpTls
 from authorizer.errors import ConfigError, PdpUnavailable
 from authorizer.model import Effect
 from authorizer.pdp.cerbos import CerbosPdp
-from authorizer.pdp.channel import SERVICE, ask_health, open_channel
+from authorizer.pdp.channel import SERVICE, _name, ask_health, open_channel
 from authorizer.pdp.interface import PdpState
-from authorizer.pdp.target import TcpTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from conftest import CerbosServer
+    from cerbosserver import CerbosServer
 
 
 class Authority:
@@ -60,13 +60,13 @@ class TestRealPdp:
     """The real program, with a certificate for the name `pdp.test`."""
 
     @pytest.fixture
-    def target(self, authority: Authority, start_cerbos: Callable[..., CerbosServer]) -> TcpTarget:
+    def target(self, authority: Authority, start_cerbos: Callable[..., CerbosServer]) -> TcpAddress:
         certificate, key = authority.issue("pdp.test")
         tls = {"cert": certificate, "key": key, "caCert": authority.certificate}
         return start_cerbos(tls=tls).target
 
     async def test_a_pdp_that_our_authority_vouches_for_decides(
-        self, authority: Authority, target: TcpTarget
+        self, authority: Authority, target: TcpAddress
     ) -> None:
         tls = PdpTls(ca=authority.certificate, server_name="pdp.test")
         async with CerbosPdp(target, tls=tls) as pdp:
@@ -75,7 +75,7 @@ class TestRealPdp:
             assert health.state is PdpState.SERVING
 
     async def test_a_client_certificate_is_shown_and_accepted(
-        self, authority: Authority, target: TcpTarget
+        self, authority: Authority, target: TcpAddress
     ) -> None:
         certificate, key = authority.issue("authorizer.test")
         tls = PdpTls(
@@ -85,7 +85,7 @@ class TestRealPdp:
             assert await effects(pdp) == [Effect.ALLOW]
 
     async def test_a_strangers_client_certificate_is_refused(
-        self, authority: Authority, stranger: Authority, target: TcpTarget
+        self, authority: Authority, stranger: Authority, target: TcpAddress
     ) -> None:
         certificate, key = stranger.issue("authorizer.test")
         tls = PdpTls(
@@ -96,7 +96,7 @@ class TestRealPdp:
                 await ask(pdp)
 
     async def test_a_pdp_that_a_stranger_vouches_for_is_unavailable(
-        self, stranger: Authority, target: TcpTarget
+        self, stranger: Authority, target: TcpAddress
     ) -> None:
         tls = PdpTls(ca=stranger.certificate, server_name="pdp.test")
         async with CerbosPdp(target, tls=tls) as pdp:
@@ -104,7 +104,7 @@ class TestRealPdp:
                 await ask(pdp)
 
     async def test_a_certificate_for_another_name_is_unavailable(
-        self, authority: Authority, target: TcpTarget
+        self, authority: Authority, target: TcpAddress
     ) -> None:
         for name in ("other.test", None):
             tls = PdpTls(ca=authority.certificate, server_name=name)
@@ -112,7 +112,7 @@ class TestRealPdp:
                 with pytest.raises(PdpUnavailable):
                     await ask(pdp)
 
-    async def test_plaintext_to_a_pdp_with_tls_is_unavailable(self, target: TcpTarget) -> None:
+    async def test_plaintext_to_a_pdp_with_tls_is_unavailable(self, target: TcpAddress) -> None:
         async with CerbosPdp(target) as pdp:
             with pytest.raises(PdpUnavailable):
                 await ask(pdp)
@@ -126,7 +126,7 @@ def demanding_credentials(certificate: str, key: str, ca: str) -> Any:  # noqa: 
 
 
 @pytest.fixture
-async def demanding(authority: Authority) -> AsyncIterator[TcpTarget]:
+async def demanding(authority: Authority) -> AsyncIterator[TcpAddress]:
     """Serve health to none but clients with a certificate (Cerbos itself does not insist)."""
     certificate, key = authority.issue("localhost")
     server = grpc.aio.server()
@@ -136,12 +136,12 @@ async def demanding(authority: Authority) -> AsyncIterator[TcpTarget]:
     credentials = demanding_credentials(certificate, key, authority.certificate)
     port = server.add_secure_port("localhost:0", credentials)
     await server.start()
-    yield TcpTarget("localhost", port)
+    yield TcpAddress("localhost", port)
     await server.stop(None)
 
 
 async def test_a_required_client_certificate_opens_the_door_and_none_does_not(
-    authority: Authority, demanding: TcpTarget
+    authority: Authority, demanding: TcpAddress
 ) -> None:
     certificate, key = authority.issue("authorizer.test")
     for tls, state in (
@@ -175,5 +175,19 @@ def test_files_that_are_no_use_are_refused_before_anything_is_dialled(
         (PdpTls(certificate=certificate, key=str(text)), "pdp.tls.certificate", "are not"),
     ):
         with pytest.raises(ConfigError, match=why) as caught:
-            open_channel(TcpTarget("127.0.0.1", 1), tls=tls)
+            open_channel(TcpAddress("127.0.0.1", 1), tls=tls)
         assert caught.value.problems[0].source == place
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("127.0.0.1:3593", "ipv4:127.0.0.1:3593"),
+        ("[2001:db8::1]:9", "ipv6:[2001:db8::1]:9"),
+        ("LocalHost.:3593", "dns:///LocalHost.:3593"),
+        ("cerbos:3593", "dns:///cerbos:3593"),
+        ("unix:/a b/%.sock", "unix:/a%20b/%25.sock"),
+    ],
+)
+def test_grpc_is_given_an_address_in_a_form_that_it_cannot_misread(text: str, name: str) -> None:
+    assert _name(parse_target(text)) == name

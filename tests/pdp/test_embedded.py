@@ -23,13 +23,13 @@ from pdpquestions import ask, effects, until_it_says
 from polling import eventually, until
 from processes import gone
 
+from authorizer.config.addresses import UnixAddress
 from authorizer.errors import ConfigError, PdpError, PdpUnavailable
 from authorizer.model import Effect
 from authorizer.pdp.backoff import Backoff
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.embedded import EmbeddedPdp, PoliciesState
 from authorizer.pdp.interface import PdpState
-from authorizer.pdp.target import UnixTarget
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -111,7 +111,7 @@ async def test_only_we_can_reach_it(cerbos: Path, policies: Path, private: Path)
     """No TCP port, and sockets that are ours alone in a directory that is ours alone."""
     async with run(policies, cerbos) as (embedded, _):
         (directory,) = private.iterdir()
-        assert embedded.target == UnixTarget(str(directory / "grpc.sock"))
+        assert embedded.target == UnixAddress(str(directory / "grpc.sock"))
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
         for name in ("grpc.sock", "http.sock"):
             assert stat.S_IMODE((directory / name).stat().st_mode) == 0o600

@@ -76,17 +76,24 @@ class Chain:
         *,
         entrance: Entrance = Entrance.PROXY,
         headers: Mapping[str, str] | None = None,
+        timeout: float = wire.TIMEOUT,
     ) -> Reply:
-        """Ask through Oathkeeper, as somebody with this session or as nobody."""
+        """Ask through Oathkeeper, as somebody with this session or as nobody.
+
+        Raises TimeoutError when Oathkeeper has not answered after `timeout` seconds.
+        """
         sent = dict(headers or {})
         if session is not None:
             sent["Authorization"] = f"Bearer {session}"
         if entrance is Entrance.PROXY:
-            return wire.send(self.proxy, question.method, question.path, headers=sent)
+            return wire.send(
+                self.proxy, question.method, question.path, headers=sent, timeout=timeout
+            )
         # As a proxy in front would: access rules are about the host that callers see.
         sent |= {"X-Forwarded-Host": self.proxy, "X-Forwarded-Proto": "http"}
         api = f"127.0.0.1:{self.ports.api}"
-        return wire.send(api, question.method, f"/decisions{question.path}", headers=sent)
+        target = f"/decisions{question.path}"
+        return wire.send(api, question.method, target, headers=sent, timeout=timeout)
 
     def ask(
         self,

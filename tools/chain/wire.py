@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chain.errors import ChainError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TIMEOUT = 10.0  # seconds; the slowest answer of the chain is a password hash
+TIMEOUT: Final = 10.0  # seconds; the slowest answer of the chain is a password hash
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def send(
     *,
     headers: Mapping[str, str] | None = None,
     body: object = None,
-    timeout: float = _TIMEOUT,
+    timeout: float = TIMEOUT,
 ) -> Reply:
     """Send one request to `address` (host:port); `target` is the path and query, as they are.
 

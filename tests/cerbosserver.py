@@ -1,0 +1,110 @@
+"""A real Cerbos PDP that a test starts, stops and kills, and policies for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from polling import until
+
+from authorizer.pdp.target import TcpTarget, UnixTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+DOCUMENTS = """
+apiVersion: api.cerbos.dev/v1
+resourcePolicy:
+  version: default
+  resource: document
+  rules:
+    - name: own
+      actions: [view]
+      effect: EFFECT_ALLOW
+      roles: [user]
+      condition:
+        match:
+          expr: R.attr.organization == P.attr.organization
+      output:
+        when:
+          ruleActivated: '{"because": "own", "parts": [1, 2.5, null, true, {}, []]}'
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@dataclass
+class CerbosServer:
+    """A real PDP on a port of its own; `start` again listens on the same one.
+
+    With `on_socket` it listens on a Unix socket in its folder instead.
+    """
+
+    program: Path
+    folder: Path
+    tls: Mapping[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=_free_port)
+    on_socket: bool = False
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def target(self) -> TcpTarget | UnixTarget:
+        if self.on_socket:
+            return UnixTarget(str(self.folder / "grpc.sock"))
+        return TcpTarget("127.0.0.1", self.port)
+
+    def start(self) -> None:
+        config: dict[str, Any] = {
+            "server": {
+                "grpcListenAddr": str(self.target),
+                "httpListenAddr": f"unix:{self.folder / 'http.sock'}",
+                **({"tls": dict(self.tls)} if self.tls else {}),
+            },
+            "engine": {"strictEvaluation": True},
+            "schema": {"enforcement": "reject"},
+            "telemetry": {"disabled": True},
+            "storage": {"driver": "disk", "disk": {"directory": str(self.folder / "policies")}},
+        }
+        path = self.folder / "config.yaml"
+        path.write_text(json.dumps(config))
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.program, "server", f"--config={path}"], stdout=log, stderr=log
+            )
+        until(self._listens, within=15)
+
+    def stop(self) -> None:
+        """Stop it as SIGSTOP does, and return when each of its threads has stopped."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _listens(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        target = self.target
+        if isinstance(target, UnixTarget):
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(target.path) == 0
+        with socket.socket() as client:
+            return client.connect_ex((target.host, target.port)) == 0

@@ -1,0 +1,192 @@
+"""When a part of the chain dies or hangs, nobody is let in, and all is well again by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from chain import Entrance, PdpKind, Question, running_chain, wire
+from polling import until
+from processes import children, gone
+
+from authorizer.config.settings import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from chain import Chain, Program
+    from chain.wire import Reply
+
+    Fault: TypeAlias = Callable[[Program], AbstractContextManager[None]]
+
+pytestmark = pytest.mark.integration
+
+# Open to everyone, by the policy: the PDP is asked, Kratos is not.
+HANDBOOK: Final = Question("GET", "/public/acme/documents/handbook")
+
+# The promised deadline, and what two busy cores may add to it. Five tries would take longer.
+AT_ONCE: Final = Server().deadline + 1.0
+
+# How long a caller waits for an authorizer that hangs: as long as the caller likes.
+PATIENCE: Final = 1.0
+
+
+@contextlib.contextmanager
+def killed(program: Program) -> Iterator[None]:
+    program.kill()
+    try:
+        yield
+    finally:
+        program.start()
+        program.wait_until_ready()
+
+
+@contextlib.contextmanager
+def stopped(program: Program) -> Iterator[None]:
+    pid = program.pid
+    os.kill(pid, signal.SIGSTOP)
+    # The signal arrives later than kill() returns; until then the program may still answer.
+    os.waitpid(pid, os.WUNTRACED)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+LOST_PDP: Final = pytest.mark.parametrize(
+    ("fault", "reason"), [(killed, "pdp_unavailable"), (stopped, "pdp_deadline")]
+)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """Give a chain with a PDP of its own, whose parts the tests break and mend."""
+    folder = tmp_path_factory.mktemp("faults")
+    with running_chain(folder, pdp=PdpKind.EXTERNAL) as running:
+        yield running
+
+
+@LOST_PDP
+def test_a_lost_pdp_is_a_501_by_the_deadline_and_all_is_well_when_it_is_back(
+    chain: Chain, fault: Fault, reason: str
+) -> None:
+    until(lambda: pdp_seen(chain) == {"up": 1, "state": "serving"})
+    pid = chain.programs["authorizer"].pid
+    with fault(chain.programs["cerbos"]):
+        for _ in range(3):
+            started = time.monotonic()
+            answer = decide(chain)
+            assert time.monotonic() - started < AT_ONCE
+            assert (answer.status, answer.headers["x-decision-reason"]) == (501, reason)
+        until(lambda: pdp_seen(chain) == {"up": 0, "state": "unreachable"})
+    until(lambda: decide(chain).status == 200)
+    until(lambda: pdp_seen(chain) == {"up": 1, "state": "serving"})
+    assert chain.programs["authorizer"].pid == pid
+
+
+def test_an_instance_without_its_pdp_stays_ready(chain: Chain) -> None:
+    """Else one lost PDP would take every instance out of a load balancer."""
+    with killed(chain.programs["cerbos"]):
+        until(lambda: pdp_seen(chain)["state"] == "unreachable")
+        assert ready(chain).status == 200
+
+
+@LOST_PDP
+@pytest.mark.parametrize("entrance", Entrance)
+def test_behind_oathkeeper_a_lost_pdp_is_one_question_and_one_500_at_once(
+    chain: Chain, fault: Fault, reason: str, entrance: Entrance
+) -> None:
+    request_id = str(uuid.uuid4())
+    with fault(chain.programs["cerbos"]):
+        started = time.monotonic()
+        reply = chain.send(HANDBOOK, entrance=entrance, headers={"X-Request-Id": request_id})
+        assert time.monotonic() - started < AT_ONCE
+    assert reply.status == 500
+    assert [decision["reason"] for decision in decisions(chain, request_id)] == [reason]
+    until(lambda: status(chain, entrance) == 200)
+
+
+@pytest.mark.parametrize("fault", [killed, stopped])
+@pytest.mark.parametrize("entrance", Entrance)
+def test_a_lost_authorizer_lets_nobody_in_and_is_asked_again_when_it_is_back(
+    chain: Chain, fault: Fault, entrance: Entrance
+) -> None:
+    until(lambda: status(chain, entrance) == 200)
+    with fault(chain.programs["authorizer"]):
+        for _ in range(2):
+            assert status(chain, entrance) in (None, 500)
+    until(lambda: status(chain, entrance) == 200)
+
+
+def test_an_embedded_pdp_that_dies_is_replaced(tmp_path: Path) -> None:
+    with running_chain(tmp_path) as chain:
+        [pdp] = children(chain.programs["authorizer"].pid)
+        assert decide(chain).status == 200
+        os.kill(pdp, signal.SIGKILL)
+        until(lambda: gone(pdp))
+        answers: list[Reply] = []
+
+        def decided() -> bool:
+            answers.append(decide(chain))
+            return answers[-1].status == 200
+
+        until(decided, within=20)
+        for answer in answers[:-1]:
+            assert answer.status == 501
+            assert answer.headers["x-decision-reason"] in ("pdp_unavailable", "pdp_deadline")
+        until(lambda: pdp_seen(chain) == {"up": 1, "state": "serving"})
+        assert chain.ask(HANDBOOK).status == 200
+
+
+def decide(chain: Chain, request_id: str = "") -> Reply:
+    """Ask the authorizer itself, as Oathkeeper does."""
+    question = {
+        "profile": "anonymous",
+        "subject": "guest",
+        "extra": None,
+        "method": HANDBOOK.method,
+        "url": f"http://{chain.proxy}{HANDBOOK.path}",
+        "headers": {"x-request-id": [request_id]},
+    }
+    return wire.send(f"127.0.0.1:{chain.ports.authorizer}", "POST", "/authorize", body=question)
+
+
+def status(chain: Chain, entrance: Entrance) -> int | None:
+    """Ask through Oathkeeper; return the status, None when the caller has lost patience."""
+    try:
+        return chain.send(HANDBOOK, entrance=entrance, timeout=PATIENCE).status
+    except TimeoutError:
+        return None
+
+
+def ready(chain: Chain) -> Reply:
+    return wire.send(f"127.0.0.1:{chain.ports.authorizer}", "GET", "/health/ready")
+
+
+def pdp_seen(chain: Chain) -> dict[str, Any]:
+    """Return what the metric and the detail of readiness say of the only PDP."""
+    metrics = wire.send(f"127.0.0.1:{chain.ports.authorizer_admin}", "GET", "/metrics")
+    [up] = re.findall(r"^authorizer_pdp_up\{.*\} (\S+)$", metrics.body.decode(), re.MULTILINE)
+    [pdp] = ready(chain).json()["pdp"]
+    return {"up": float(up), "state": pdp["state"]}
+
+
+def decisions(chain: Chain, request_id: str) -> list[dict[str, Any]]:
+    """Return what the authorizer has decided about one request so far."""
+    last = str(uuid.uuid4())
+    decide(chain, last)
+    assert chain.decisions is not None
+    # The log is written in order: with this one, all before it are there.
+    assert chain.decisions.find(last)
+    log = chain.programs["authorizer"].log.read_text()
+    return [json.loads(line) for line in log.splitlines() if request_id in line]
