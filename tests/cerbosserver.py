@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from polling import until
 
-from authorizer.pdp.target import TcpTarget, UnixTarget
+from authorizer.config.addresses import TcpAddress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,15 +58,22 @@ class CerbosServer:
     process: subprocess.Popen[bytes] | None = None
 
     @property
-    def target(self) -> TcpTarget | UnixTarget:
-        if self.on_socket:
-            return UnixTarget(str(self.folder / "grpc.sock"))
-        return TcpTarget("127.0.0.1", self.port)
+    def target(self) -> TcpAddress:
+        return TcpAddress("127.0.0.1", self.port)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a setting writes it."""
+        return f"unix:{self._socket}" if self.on_socket else str(self.target)
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "grpc.sock"
 
     def start(self) -> None:
         config: dict[str, Any] = {
             "server": {
-                "grpcListenAddr": str(self.target),
+                "grpcListenAddr": self.address,
                 "httpListenAddr": f"unix:{self.folder / 'http.sock'}",
                 **({"tls": dict(self.tls)} if self.tls else {}),
             },
@@ -102,9 +109,8 @@ class CerbosServer:
     def _listens(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "log").read_text()
-        target = self.target
-        if isinstance(target, UnixTarget):
+        if self.on_socket:
             with socket.socket(socket.AF_UNIX) as client:
-                return client.connect_ex(target.path) == 0
+                return client.connect_ex(str(self._socket)) == 0
         with socket.socket() as client:
-            return client.connect_ex((target.host, target.port)) == 0
+            return client.connect_ex(("127.0.0.1", self.port)) == 0
