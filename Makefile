@@ -31,7 +31,7 @@ lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerf
 	@$(BIN)/hadolint Dockerfile
 
 docs: .venv/dev ## Write the generated pages of docs/ anew
-	@$(BIN)/python -m tools.docs
+	@$(BIN)/python -m authorizer.config.reference docs/configuration.md
 
 lock: .venv/dev ## Lock the Python packages anew, as pyproject.toml asks for them
 	@tools/lock

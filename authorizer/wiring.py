@@ -21,6 +21,7 @@ from authorizer.instrumentation.metrics import Metrics
 from authorizer.pdp.binary import find_cerbos
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.embedded import EmbeddedPdp
+from authorizer.pdp.failover import FailoverPdp
 from authorizer.principals.profiles import compile_profiles
 from authorizer.reload import Reloader, ReloadResult
 from authorizer.routing.compile import compile_rules
@@ -111,16 +112,24 @@ async def serve(loaded: Loaded) -> None:
 async def _pdp(loaded: Loaded, stack: AsyncExitStack) -> Pdp:
     """Return the PDP to ask, connected or running; the stack closes it."""
     settings = loaded.settings.pdp
+    pdp: Pdp
     if settings.embedded is not None:
         # Found first: what cannot be started should not be half started.
         cerbos = find_cerbos(settings.embedded.cerbos)
         embedded = EmbeddedPdp(Path(settings.embedded.policies), cerbos=cerbos)
         await stack.enter_async_context(embedded)
-        target, tls, insecure = embedded.target, None, False
+        pdp = CerbosPdp(embedded.target)
     else:
-        target = parse_target(settings.endpoints[0])
-        tls, insecure = settings.tls, settings.insecure_plaintext
-    pdp = CerbosPdp(target, tls=tls, insecure_plaintext=insecure)
+        pdp = FailoverPdp(
+            [
+                CerbosPdp(
+                    parse_target(endpoint),
+                    tls=settings.tls,
+                    insecure_plaintext=settings.insecure_plaintext,
+                )
+                for endpoint in settings.endpoints
+            ]
+        )
     stack.push_async_callback(pdp.close)
     return pdp
 

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 _SERVER: Final = "server.listen"
 _ADMIN: Final = "admin.listen"
-# Where load balancers must first learn that we are not ready: one failed probe of Kubernetes's,
-# which come every ten seconds unless told otherwise.
-_DRAIN_DELAY: Final = 10.0
+# Where load balancers must first learn that we are not ready; config.schema.json says the same.
+_DRAIN_DELAY: Final = 5.0
 # At 16 questions at once, more than half of Oathkeeper's come on a connection of their own.
 _BACKLOG: Final = 1024
 # Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
