@@ -66,6 +66,19 @@ async def decide(
     clock: Clock = SYSTEM_CLOCK,
 ) -> DecisionRecord:
     """Return the decision on a request; `total_seconds` is the caller's to fill in."""
+    question = translate(request, snapshot, decision_id=decision_id, now=clock.now())
+    if isinstance(question, DecisionRecord):
+        return question
+    return await ask(question, snapshot, pdp, deadline=deadline, clock=clock)
+
+
+def translate(
+    request: AccessRequest, snapshot: Snapshot, *, decision_id: str, now: float
+) -> Question | DecisionRecord:
+    """Return the question for the PDP, or the decision where none is needed.
+
+    `now` is Unix time in seconds.
+    """
     blank = DecisionRecord(
         decision_id=decision_id,
         outcome=Indeterminate(Reason.INTERNAL_ERROR),
@@ -74,13 +87,26 @@ async def decide(
         profile=" ".join(request.profiles) or snapshot.profiles.default,
         method=request.method,
     )
-    question = _translate(request, snapshot, blank, clock.now())
-    if isinstance(question, DecisionRecord):
-        return observed(question, snapshot)
+    found = _translate(request, snapshot, blank, now)
+    return observed(found, snapshot) if isinstance(found, DecisionRecord) else found
+
+
+async def ask(
+    question: Question,
+    snapshot: Snapshot,
+    pdp: Pdp,
+    *,
+    deadline: Deadline,
+    clock: Clock = SYSTEM_CLOCK,
+) -> DecisionRecord:
+    """Return the decision that the PDP's answer to a question makes."""
     started = clock.monotonic()
     try:
         answer = await pdp.check(
-            question.principal, question.checks, deadline=deadline, request_id=decision_id
+            question.principal,
+            question.checks,
+            deadline=deadline,
+            request_id=question.record.decision_id,
         )
         record = _fold(question, answer)
     except PdpError as error:
@@ -102,7 +128,6 @@ class Question:
 def _translate(
     request: AccessRequest, snapshot: Snapshot, record: DecisionRecord, now: float
 ) -> Question | DecisionRecord:
-    """Return the question for the PDP, or the decision where none is needed."""
     try:
         address = locate(request.url, request.raw_path, request.forwarded_uri)
     except MalformedRequest as error:

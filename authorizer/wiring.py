@@ -74,6 +74,8 @@ async def serve(loaded: Loaded) -> None:
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stopping.set)
+    # What it asks for is being done already; once that is done, the reloader takes it over.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     loaded.require_pdp()
     rule_files = [Path(path) for path in loaded.settings.rules.paths]
     # Before they are read, so that what is saved meanwhile is not missed.

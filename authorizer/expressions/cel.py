@@ -163,7 +163,7 @@ _STATUS: Final = {
     "OUT_OF_RANGE": "a number or an index is out of range",
     "RESOURCE_EXHAUSTED": "it takes too many steps",
     "FAILED_PRECONDITION": "it takes too many steps",
-    "UNKNOWN": "no operation fits the values that it reads",
+    "UNKNOWN": "no operation fits the values that it reads, or an index is out of range",
 }
 
 

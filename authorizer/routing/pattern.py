@@ -349,6 +349,10 @@ class HostPattern:
             return (2, 0)
         return (0, 0) if self.exact else (1, -len(self.text))
 
+    def __str__(self) -> str:
+        """Return the host as a rule writes it; `*` is any."""
+        return self.text if self.exact else f"*{self.text}"
+
 
 ANY_HOST: Final = HostPattern("", exact=False)
 _HOST: Final = re.compile(

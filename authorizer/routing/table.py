@@ -73,10 +73,15 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """No route owns the request; `detail` names those that come near."""
+    """No route owns the request; `detail` names those that come near, `near` is those routes.
+
+    For `ambiguous_url` the first of them owns the URL as it is written, the next by another
+    reading. For `method_not_mapped` they are all routes of the path that owns the request.
+    """
 
     reason: Reason
     detail: str
+    near: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +109,22 @@ class RouteTable:
             return Unmatched(
                 Reason.METHOD_NOT_MAPPED,
                 f"no route of {owner.pattern.text} maps this method",
+                tuple(owner.routes),
             )
         captures = capture(route.path, reading, keep_slash=Reads.SLASH_STRICT in owner.reads)
         if captures is None:
             detail = f"route {route.id}: a segment can be cut into its captures in two ways"
-            return Unmatched(Reason.AMBIGUOUS_URL, detail)
+            return Unmatched(Reason.AMBIGUOUS_URL, detail, (route,))
         preflight = method == "OPTIONS" and method not in owner.by_method
         return Matched(route, captures, reading, preflight and route is owner.preflight)
+
+    def owners(self) -> Iterator[PathOwner]:
+        """Yield every path of every host, in the order in which they are asked."""
+        for _, trie in sorted(self.exact_hosts.items()):
+            yield from trie.owners()
+        for _, trie in self.suffix_hosts:
+            yield from trie.owners()
+        yield from self.any_host.owners()
 
     def _tries(self, host: str) -> Iterator[Trie[PathOwner]]:
         exact = self.exact_hosts.get(host)
@@ -127,12 +141,12 @@ def _decide(
 ) -> tuple[PathOwner, Reading] | Unmatched:
     """Find the one owner over all permitted readings."""
     found: tuple[PathOwner, Reading] | None = None
-    loosening = ""
+    loosening: Unmatched | None = None
     for reading in readings:
         owners = _owners(tries, reading)
         if not any(reading.needs <= owner.permits for owner in owners):
             if reading.needs:
-                loosening = loosening or _needs(reading.needs, owners)
+                loosening = loosening or _undeclared(reading.needs, owners)
             continue
         owner, *others = owners
         if others:
@@ -145,9 +159,7 @@ def _decide(
         found = found or (owner, reading)
     if found is not None:
         return found
-    if loosening:
-        return Unmatched(Reason.AMBIGUOUS_URL, loosening)
-    return Unmatched(Reason.NO_ROUTE, "no route has this host and path")
+    return loosening or Unmatched(Reason.NO_ROUTE, "no route has this host and path")
 
 
 _WHAT: Final = {
@@ -158,19 +170,21 @@ _WHAT: Final = {
 }
 
 
-def _needs(needs: frozenset[Loosening], owners: Sequence[PathOwner]) -> str:
+def _undeclared(needs: frozenset[Loosening], owners: Sequence[PathOwner]) -> Unmatched:
     missing = needs - owners[0].permits if owners else needs
     what = f"the path has {_WHAT[min(missing, key=lambda item: item.value)]}"
     if not owners:
-        return what
+        return Unmatched(Reason.AMBIGUOUS_URL, what)
     keys = " and ".join(sorted(f"`{item.value}`" for item in missing))
-    return f"{what}; route {owners[0].routes[0].id} would own it if it declared {keys}"
+    first = owners[0].routes[0]
+    detail = f"{what}; route {first.id} would own it if it declared {keys}"
+    return Unmatched(Reason.AMBIGUOUS_URL, detail, (first,))
 
 
 def _contested(owner: PathOwner, other: PathOwner, how: str) -> Unmatched:
-    mine, others = owner.routes[0].id, other.routes[0].id
-    detail = f"the URL is route {mine}'s, but {how} it would be route {others}'s"
-    return Unmatched(Reason.AMBIGUOUS_URL, detail)
+    mine, others = owner.routes[0], other.routes[0]
+    detail = f"the URL is route {mine.id}'s, but {how} it would be route {others.id}'s"
+    return Unmatched(Reason.AMBIGUOUS_URL, detail, (mine, others))
 
 
 def _find(tries: tuple[Trie[PathOwner], ...], shape: Shape) -> PathOwner | None:
@@ -221,9 +235,11 @@ def _rival(
             continue
         for trailing_slash in _slashes(reading, owner):
             variant = _variant(reading, names, trailing_slash=trailing_slash)
+            is_dropped = reading.trailing_slash and not trailing_slash
             for other in _find_all(tries, variant, fold=_FOLDED in names):
-                if other is not owner:
-                    return other, " and ".join(names)
+                if other is owner or (is_dropped and Reads.SLASH_STRICT in other.reads):
+                    continue
+                return other, " and ".join(names)
     return None
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from authorizer.routing.pattern import Rank, Segment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from authorizer.routing.pattern import PathPattern
 
 T = TypeVar("T")
@@ -85,6 +87,10 @@ class Trie(Generic[T]):
         """
         return _find_folded(self.root, shape, 0)
 
+    def owners(self) -> Iterator[T]:
+        """Yield every owner, the most specific first."""
+        return _owners(self.root)
+
 
 def _find(node: Node[T], shape: Shape, depth: int) -> T | None:
     values = shape.values
@@ -113,3 +119,13 @@ def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
         if segment.fits_folded(values[depth]):
             owners = _find_folded(child, shape, depth + 1)
     return owners or ([] if node.tail is None else [node.tail])
+
+
+def _owners(node: Node[T]) -> Iterator[T]:
+    yield from (owner for owner in (node.end, node.slash_end) if owner is not None)
+    for _, child in sorted(node.literals.items()):
+        yield from _owners(child)
+    for _, child in node.others:
+        yield from _owners(child)
+    if node.tail is not None:
+        yield node.tail

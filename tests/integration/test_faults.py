@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from chain import Chain, Program
+    from chain import Chain, Program, SessionToken
     from chain.wire import Reply
 
     Fault: TypeAlias = Callable[[Program], AbstractContextManager[None]]
@@ -33,11 +33,12 @@ pytestmark = pytest.mark.integration
 
 # Open to everyone, by the policy: the PDP is asked, Kratos is not.
 HANDBOOK: Final = Question("GET", "/public/acme/documents/handbook")
+DOCUMENTS: Final = Question("GET", "/orgs/acme/documents")
 
 # The promised deadline, and what two busy cores may add to it. Five tries would take longer.
 AT_ONCE: Final = Server().deadline + 1.0
 
-# How long a caller waits for an authorizer that hangs: as long as the caller likes.
+# How long the caller waits: behind what hangs, Oathkeeper itself waits for as long as its caller.
 PATIENCE: Final = 1.0
 
 
@@ -128,6 +129,18 @@ def test_a_lost_authorizer_lets_nobody_in_and_is_asked_again_when_it_is_back(
     until(lambda: status(chain, entrance) == 200)
 
 
+@pytest.mark.parametrize("fault", [killed, stopped])
+def test_a_lost_kratos_lets_no_session_in(chain: Chain, fault: Fault) -> None:
+    session = log_in(chain)
+    assert chain.ask(DOCUMENTS, session).status == 200
+    with fault(chain.programs["kratos"]):
+        for entrance in Entrance:
+            assert status(chain, entrance, DOCUMENTS, session) in (None, 403)
+            assert status(chain, entrance) == 200
+    # Somebody new: a Kratos that was killed has forgotten everybody, as it keeps them in memory.
+    assert chain.ask(DOCUMENTS, log_in(chain)).status == 200
+
+
 def test_an_embedded_pdp_that_dies_is_replaced(tmp_path: Path) -> None:
     with running_chain(tmp_path) as chain:
         [pdp] = children(chain.programs["authorizer"].pid)
@@ -161,12 +174,23 @@ def decide(chain: Chain, request_id: str = "") -> Reply:
     return wire.send(f"127.0.0.1:{chain.ports.authorizer}", "POST", "/authorize", body=question)
 
 
-def status(chain: Chain, entrance: Entrance) -> int | None:
+def status(
+    chain: Chain,
+    entrance: Entrance,
+    question: Question = HANDBOOK,
+    session: SessionToken | None = None,
+) -> int | None:
     """Ask through Oathkeeper; return the status, None when the caller has lost patience."""
     try:
-        return chain.send(HANDBOOK, entrance=entrance, timeout=PATIENCE).status
+        return chain.send(question, session, entrance=entrance, timeout=PATIENCE).status
     except TimeoutError:
         return None
+
+
+def log_in(chain: Chain) -> SessionToken:
+    """Create a member of acme, and log them in."""
+    traits = {"email": f"{uuid.uuid4()}@acme.test", "org": "acme"}
+    return chain.kratos.log_in(chain.kratos.create("sam", traits))
 
 
 def ready(chain: Chain) -> Reply:

@@ -287,6 +287,23 @@ def test_what_a_configured_profile_does_not_accept(extra: dict[str, Any], why: s
     assert why in found.detail
 
 
+@pytest.mark.parametrize("value", ["true", 1, [True], {"a": 1}, None, False])
+def test_only_true_meets_a_requirement(value: object) -> None:
+    strict = profiles("p: {shape: session, roles: {always: [a]}, require: ['${extra.trusted}']}")
+    found = denial(question(session(trusted=value), "ann", "p"), strict)
+    assert found.reason is Reason.PRINCIPAL_REJECTED
+    assert principal(question(session(trusted=True), "ann", "p"), strict).roles == ("a",)
+
+
+def test_a_source_of_roles_that_fails_is_no_source_without_roles() -> None:
+    """A policy may deny by role: whoever breaks the expression must not get rid of his roles."""
+    source = profiles("p: {shape: session, roles: {always: [a], from: ['${extra.g.map(x, x)}']}}")
+    found = denial(question(session(g=1), "ann", "p"), source)
+    assert found.reason is Reason.PRINCIPAL_REJECTED
+    assert principal(question(session(g=["b"]), "ann", "p"), source).roles == ("a", "b")
+    assert principal(question(session(), "ann", "p"), source).roles == ("a",)
+
+
 def test_a_principal_needs_a_role() -> None:
     without = profiles("p: {shape: session, roles: {from: ['${extra.roles}']}}")
     found = denial(question(session(), "ann", "p"), without)

@@ -1,0 +1,177 @@
+"""An explanation as text, for a terminal."""
+
+from __future__ import annotations
+
+import json
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+from authorizer.instrumentation.safe_text import printable
+from authorizer.model import Deny, Effect
+from authorizer.routing.candidates import Verdict
+from authorizer.routing.reading import Ambiguous
+from authorizer.source.names import short_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from authorizer.explain.trace import Explanation
+    from authorizer.model import Check, CheckResult, DecisionRecord
+    from authorizer.routing.candidates import Candidate
+    from authorizer.routing.reading import Reading
+
+_UNASKED: Final = "the policies decide; no PDP was asked (see --pdp, --embedded-pdp)"
+
+
+def as_text(explanation: Explanation) -> str:
+    """Return the explanation in sections, each line printable, the last one ended."""
+    return "".join(f"{printable(line)}\n" for line in _lines(explanation))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    request = explanation.request
+    yield f"{request.method} {request.url}"
+    yield from _section("Reading", _reading(explanation))
+    yield from _section("Candidates, the most specific first", _candidates(explanation))
+    yield from _section("Principal", _principal(explanation))
+    yield from _section(_title_of_checks(explanation), _checks(explanation))
+    yield from _section("Decision", _decision(explanation.record))
+
+
+def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
+    shown = list(lines)
+    if shown:
+        yield ""
+        yield title
+        yield from (f"  {line}" for line in shown)
+
+
+def _pairs(**values: str) -> Iterator[str]:
+    width = max(map(len, values))
+    yield from (f"{name.replace('_', ' '):{width}}  {value}" for name, value in values.items())
+
+
+def _reading(explanation: Explanation) -> Iterator[str]:
+    address = explanation.address
+    if address is None:
+        yield "this is not an absolute URL: http(s)://host[:port]/path"
+        return
+    if isinstance(address, Ambiguous):
+        yield f"refused: {address.detail}"
+        return
+    yield from _pairs(host=address.host, path=address.path)
+    if address.query:
+        yield from _pairs(query=address.query)
+    if isinstance(explanation.readings, Ambiguous):
+        yield f"refused: {explanation.readings.detail}"
+        return
+    for reading in explanation.readings:
+        yield _segments(reading)
+
+
+def _segments(reading: Reading) -> str:
+    # As JSON, so that an encoded slash is not taken for one that separates.
+    segments = " / ".join(_json(segment) for segment in reading.segments) or "none: the root"
+    slash = " and a trailing slash" if reading.trailing_slash else ""
+    needs = " and ".join(sorted(f"`{need.value}`" for need in reading.needs))
+    condition = f" (only for a route with {needs})" if needs else ""
+    return f"segments  {segments}{slash}{condition}"
+
+
+def _candidates(explanation: Explanation) -> Iterator[str]:
+    found = explanation.candidates
+    if not found and explanation.readings and not isinstance(explanation.readings, Ambiguous):
+        yield "no route has a path like this"
+    ids = max((len(candidate.route.id) for candidate in found), default=0)
+    paths = max((len(candidate.route.path.text) for candidate in found), default=0)
+    for candidate in found:
+        route = candidate.route
+        mark = ">" if candidate.verdict is Verdict.OWNS else "-"
+        place = short_place(route.place)
+        yield f"{mark} {route.id:{ids}}  {route.path.text:{paths}}  {place}"
+        yield f"    {_verdict(candidate, explanation)}"
+
+
+def _verdict(candidate: Candidate, explanation: Explanation) -> str:
+    if candidate.verdict is Verdict.OWNS and explanation.matched is not None:
+        captures = " ".join(f"{name}={_json(value)}" for name, value in _captured(explanation))
+        words = ["owns the request", captures, candidate.detail]
+        return ", ".join(filter(None, words))
+    return f"{candidate.verdict.value}: {candidate.detail}"
+
+
+def _captured(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    if explanation.matched is not None:
+        yield from explanation.matched.path.items()
+
+
+def _principal(explanation: Explanation) -> Iterator[str]:
+    principal = explanation.principal
+    if principal is None:
+        return
+    if isinstance(principal, Deny):
+        yield f"refused, {principal.reason.value}: {principal.detail}"
+        return
+    yield from _pairs(id=principal.id, roles=", ".join(principal.roles), profile=principal.profile)
+    for name, value in principal.attr.items():
+        yield f"attr.{name} = {_json(value)}"
+
+
+def _title_of_checks(explanation: Explanation) -> str:
+    if explanation.matched is not None and len(explanation.checks) > 1:
+        return f"Checks, of which {explanation.matched.route.require.value} must be allowed"
+    return "Check"
+
+
+def _checks(explanation: Explanation) -> Iterator[str]:
+    for check, result in zip_longest(explanation.checks, explanation.results):
+        yield from _check(check, result)
+
+
+def _check(check: Check, result: CheckResult | None) -> Iterator[str]:
+    resource = check.resource
+    yield f"{_json(check.action)} on {resource.kind} {_json(resource.id)}"
+    if resource.policy_version:
+        yield f"    policy version {resource.policy_version}"
+    if resource.scope:
+        yield f"    scope {resource.scope}"
+    for name, value in resource.attr.items():
+        yield f"    attr.{name} = {_json(value)}"
+    if result is not None:
+        yield f"    {result.effect.value}: {_policy(result)}"
+        if result.derived_roles:
+            yield f"    derived roles: {', '.join(result.derived_roles)}"
+        for source, value in result.outputs.items():
+            yield f"    output {source} = {_json(value)}"
+        for error in result.validation_errors:
+            yield f"    refused by a schema: {error}"
+
+
+def _policy(result: CheckResult) -> str:
+    if not result.policy:
+        return "the PDP named no policy"
+    scope = f" in scope {result.matched_scope}" if result.matched_scope else ""
+    rules = "a rule" if result.effect is Effect.ALLOW else "no rule that allows"
+    return f"{rules} of {result.policy}{scope}"
+
+
+def _decision(record: DecisionRecord | None) -> Iterator[str]:
+    if record is None:
+        yield _UNASKED
+        return
+    outcome = record.outcome
+    yield _sentence(type(outcome).__name__.lower(), outcome.reason.value, outcome.detail)
+    if record.would_be is not None:
+        kind = type(record.would_be).__name__.lower()
+        told = _sentence(kind, record.would_be.reason.value, record.would_be.detail)
+        yield f"without observing it would be {told}"
+    for name, value in record.response_headers.items():
+        yield f"{name}: {value}"
+
+
+def _sentence(kind: str, reason: str, detail: str) -> str:
+    return f"{kind}, {reason}" + (f": {detail}" if detail else "")
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+    return json.dumps(value, ensure_ascii=False)

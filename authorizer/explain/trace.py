@@ -1,0 +1,140 @@
+"""One request's way through the engine, with everything that the engine does not keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from authorizer.engine import ask, translate
+from authorizer.errors import MalformedRequest
+from authorizer.model import DecisionRecord
+from authorizer.pdp.interface import Deadline
+from authorizer.routing.candidates import candidates
+from authorizer.routing.reading import Address, Ambiguous, locate, read
+from authorizer.routing.table import Matched
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from authorizer.model import (
+        AccessRequest,
+        Check,
+        CheckResult,
+        Deny,
+        PdpAnswer,
+        Principal,
+    )
+    from authorizer.pdp.interface import Pdp, PdpHealth
+    from authorizer.routing.candidates import Candidate
+    from authorizer.routing.reading import Reading
+    from authorizer.snapshot import Snapshot
+
+# What a person waits for gladly; a service's own deadline says nothing about rules.
+PATIENCE: Final = 10.0
+_DECISION_ID: Final = "explain"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that is known of one decision.
+
+    `address` is None where the URL is not one at all. `readings` are empty where there is none.
+    `matched` is None where no route owns the request, `principal` where nobody had to be
+    identified. `results` are the PDP's answers to `checks`, empty where none was asked. `record`
+    is the decision, or None where it is the policies' to make and no PDP was asked.
+    """
+
+    request: AccessRequest
+    address: Address | Ambiguous | None
+    readings: tuple[Reading, ...] | Ambiguous
+    candidates: tuple[Candidate, ...]
+    matched: Matched | None
+    principal: Principal | Deny | None = None
+    checks: tuple[Check, ...] = ()
+    results: tuple[CheckResult, ...] = ()
+    record: DecisionRecord | None = None
+
+
+async def explain(
+    request: AccessRequest, snapshot: Snapshot, pdp: Pdp | None, *, now: float
+) -> Explanation:
+    """Return why a request is decided as it is; `now` is Unix time in seconds.
+
+    The decision is the engine's own, by the steps of `decide`. The rest asks the same pure
+    functions once more.
+    """
+    address = _located(request)
+    way = _way(request, snapshot, address) if isinstance(address, Address) else _Way()
+    question = translate(request, snapshot, decision_id=_DECISION_ID, now=now)
+    explanation = Explanation(request, address, way.readings, way.candidates, way.matched)
+    if isinstance(question, DecisionRecord):
+        principal = snapshot.profiles.identify(request, now) if way.identifies else None
+        return replace(explanation, principal=principal, record=question)
+    explanation = replace(explanation, principal=question.principal, checks=question.checks)
+    if pdp is None:
+        return explanation
+    witness = _Witness(pdp)
+    record = await ask(question, snapshot, witness, deadline=Deadline.after(PATIENCE))
+    return replace(explanation, results=witness.results, record=record)
+
+
+def _located(request: AccessRequest) -> Address | Ambiguous | None:
+    try:
+        return locate(request.url, request.raw_path, request.forwarded_uri)
+    except MalformedRequest:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an address finds its route."""
+
+    readings: tuple[Reading, ...] | Ambiguous = ()
+    candidates: tuple[Candidate, ...] = ()
+    matched: Matched | None = None
+
+    @property
+    def identifies(self) -> bool:
+        """Whether the route wants to know who asks: a static effect for everybody does not."""
+        matched = self.matched
+        if matched is None or matched.preflight:
+            return False
+        return matched.route.effect is None or bool(matched.route.profiles)
+
+
+def _way(request: AccessRequest, snapshot: Snapshot, address: Address) -> _Way:
+    found = snapshot.routes.match(address, request.method)
+    return _Way(
+        readings=read(address.path),
+        candidates=candidates(snapshot.routes, address, request.method, found),
+        matched=found if isinstance(found, Matched) else None,
+    )
+
+
+class _Witness:
+    """The PDP, asked to explain itself; what it answered is kept."""
+
+    def __init__(self, pdp: Pdp) -> None:
+        self.results: tuple[CheckResult, ...] = ()
+        self._pdp = pdp
+
+    async def check(
+        self,
+        principal: Principal,
+        checks: Sequence[Check],
+        *,
+        deadline: Deadline,
+        request_id: str,
+        explain: bool = True,  # noqa: ARG002 - the port's own signature
+    ) -> PdpAnswer:
+        answer = await self._pdp.check(
+            principal, checks, deadline=deadline, request_id=request_id, explain=True
+        )
+        self.results = answer.results
+        return answer
+
+    async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - the port's own signature
+        return await self._pdp.health(timeout=timeout)
+
+    async def close(self) -> None:
+        """Leave it open: whoever opened it closes it."""

@@ -1,0 +1,74 @@
+"""The names of all kinds of findings. They are stable: people search for them and count them."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is: what `serve` refuses, what is probably a mistake, what to know."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Code(enum.StrEnum):
+    """A kind of finding; docs/lint.md has a section for each."""
+
+    # what `serve` would refuse, and what nobody can read
+    INVALID_CONFIG = "invalid-config"
+    INVALID_RULES = "invalid-rules"
+    UNREADABLE_FILE = "unreadable-file"
+    # rules against Cerbos policies
+    UNKNOWN_KIND = "unknown-kind"
+    UNKNOWN_ACTION = "unknown-action"
+    UNKNOWN_POLICY_VERSION = "unknown-policy-version"
+    UNKNOWN_SCOPE = "unknown-scope"
+    UNKNOWN_DERIVED_ROLES = "unknown-derived-roles"
+    # rules and profiles against identity schemas
+    UNKNOWN_TRAIT = "unknown-trait"
+    # rules by themselves
+    UNKNOWN_PROFILE = "unknown-profile"
+    # rules against access rules
+    UNREACHABLE_ROUTE = "unreachable-route"
+    UNREACHABLE_METHOD = "unreachable-method"
+    UNCOVERED_SPACE = "uncovered-space"
+    UNPASSED_HEADER = "unpassed-header"
+    UNSENT_HEADER = "unsent-header"
+    REWRITTEN_PATH = "rewritten-path"
+    UPSTREAM_PATH = "upstream-path"
+    CHOSEN_HOST = "chosen-host"
+    UNCHECKED_PATTERN = "unchecked-pattern"
+    # the payload
+    PAYLOAD_INJECTION = "payload-injection"
+    PAYLOAD_HEADER_GET = "payload-header-get"
+    PAYLOAD_ALL_HEADERS = "payload-all-headers"
+    PAYLOAD_CREDENTIALS = "payload-credentials"
+    PAYLOAD_MALFORMED = "payload-malformed"
+    PAYLOAD_UNCHECKED = "payload-unchecked"
+    PAYLOAD_WITHOUT_PROFILE = "payload-without-profile"
+    PAYLOAD_FORWARDED_URI = "payload-forwarded-uri"
+    # authenticators, and how we are asked
+    UNNAMED_PROFILE = "unnamed-profile"
+    SESSION_WITHOUT_EXTRA = "session-without-extra"
+    ANONYMOUS_SUBJECT = "anonymous-subject"
+    QUERY_TO_KRATOS = "query-to-kratos"
+    STALLING_RETRY = "stalling-retry"
+    MAX_DELAY = "max-delay"
+
+    @property
+    def severity(self) -> Severity:
+        """How bad findings of this kind are."""
+        return _OTHER.get(self, Severity.WARNING)
+
+
+_OTHER: Final = {
+    Code.INVALID_CONFIG: Severity.ERROR,
+    Code.INVALID_RULES: Severity.ERROR,
+    Code.UNREADABLE_FILE: Severity.ERROR,
+    Code.UPSTREAM_PATH: Severity.NOTE,
+    Code.UNCHECKED_PATTERN: Severity.NOTE,
+    Code.PAYLOAD_UNCHECKED: Severity.NOTE,
+}

@@ -1,0 +1,198 @@
+"""What Cerbos policy files know: kinds, actions, versions, scopes.
+
+From the files themselves, so that nothing has to run. A disabled policy knows nothing. Tests,
+their data and schemas are no policies. (cerbos.dev: the disk store reads *.yaml, *.yml and *.json,
+but for *_test.*, testdata/, _schemas/ and names that begin with a dot.)
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from authorizer.lint.glob import glob_regex
+from authorizer.lint.view import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from authorizer.lint.view import View
+    from authorizer.source.document import Document, Place
+
+_SUFFIXES: Final = frozenset((".yaml", ".yml", ".json"))
+_NOT_POLICIES: Final = frozenset(("_schemas", "testdata"))
+DEFAULT_VERSION: Final = "default"
+_ANYTHING: Final = "*"
+
+
+def policy_files(folder: Path) -> Iterator[Path]:
+    """Yield the policy files at and under `folder`, sorted; raises OSError."""
+    if not folder.is_dir():
+        folder.stat()
+        yield folder
+        return
+    for child in sorted(folder.iterdir()):
+        if child.name.startswith(".") or child.name in _NOT_POLICIES:
+            continue
+        if child.is_dir():
+            yield from policy_files(child)
+        elif child.suffix in _SUFFIXES and not child.stem.endswith("_test"):
+            yield child
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A rule's say: it is about these actions of these kinds. Both are globs."""
+
+    kind: str
+    actions: tuple[str, ...]
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """A resource policy, by what identifies it."""
+
+    kind: str
+    version: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A set of derived roles that a policy imports."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """Everything that a set of policy files knows by name."""
+
+    resources: frozenset[ResourcePolicy] = frozenset()
+    grants: tuple[Grant, ...] = ()
+    derived_roles: frozenset[str] = frozenset()
+    imports: tuple[Import, ...] = ()
+    kinds: tuple[str, ...] = field(default=())
+
+    def knows_kind(self, kind: str) -> bool:
+        """Say whether a policy is about this kind; one about everything (`*`) does not count."""
+        return kind in self.kinds or any(
+            grant.kind != _ANYTHING and _fits(grant.kind, kind) for grant in self.grants
+        )
+
+    def versions(self, kind: str) -> set[str]:
+        """Return the versions of the resource policies of a kind."""
+        return {policy.version for policy in self.resources if policy.kind == kind}
+
+    def scopes(self, kind: str) -> set[str]:
+        """Return the scopes of the resource policies of a kind; "" is none."""
+        return {policy.scope for policy in self.resources if policy.kind == kind}
+
+    def actions(self, kind: str, scope: str | None) -> list[str]:
+        """Return the globs of all actions that rules about `kind` name.
+
+        With a scope only what stands in it and above it; None is a scope that is not known.
+        """
+        found: dict[str, None] = {}
+        for grant in self.grants:
+            if scope is not None and not _is_at_or_above(grant.scope, scope):
+                continue
+            if _fits(grant.kind, kind):
+                found.update(dict.fromkeys(grant.actions))
+        return list(found)
+
+    def knows_action(self, kind: str, action: str, scope: str | None) -> bool:
+        """Say whether a rule about `kind` names the action, by itself or by a wildcard."""
+        return any(_fits(glob, action) for glob in self.actions(kind, scope))
+
+
+def _is_at_or_above(scope: str, inner: str) -> bool:
+    return scope in ("", inner) or inner.startswith(f"{scope}.")
+
+
+def _fits(glob: str, text: str) -> bool:
+    return glob == text or _compiled(glob).fullmatch(text) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(glob: str) -> re.Pattern[str]:
+    """Return a glob of Cerbos: `*` by itself is everything, else it stops at a colon."""
+    try:
+        return re.compile("(?s:.*)" if glob == _ANYTHING else glob_regex(glob, ":"))
+    except (ValueError, re.error):
+        return re.compile(re.escape(glob))
+
+
+def read_policies(documents: Iterable[Document]) -> Policies:
+    """Return what the policies in these documents know."""
+    enabled = [view for view in map(whole, documents) if not _is_disabled(view)]
+    resources = [
+        ResourcePolicy(
+            policy.text("resource"),
+            policy.text("version") or DEFAULT_VERSION,
+            policy.text("scope"),
+        )
+        for policy in _each(enabled, "resourcePolicy")
+    ]
+    return Policies(
+        resources=frozenset(resources),
+        grants=tuple(_grants(enabled)),
+        derived_roles=frozenset(
+            policy.text("name") for policy in _each(enabled, "derivedRoles") if policy.text("name")
+        ),
+        imports=tuple(
+            Import(item.value, item.place)
+            for policy in _each(enabled, "resourcePolicy")
+            for item in policy.items("importDerivedRoles")
+            if isinstance(item.value, str)
+        ),
+        kinds=tuple(sorted({policy.kind for policy in resources if policy.kind})),
+    )
+
+
+def is_policy(document: Document) -> bool:
+    """Say whether a document claims to be a Cerbos policy."""
+    return whole(document).text("apiVersion").startswith("api.cerbos.dev/")
+
+
+def _is_disabled(view: View) -> bool:
+    found = view.get("disabled")
+    return found is not None and found.value is True
+
+
+def _each(views: Sequence[View], kind: str) -> Iterator[View]:
+    for view in views:
+        found = view.get(kind)
+        if found is not None:
+            yield found
+
+
+def _grants(views: Sequence[View]) -> Iterator[Grant]:
+    for policy in _each(views, "resourcePolicy"):
+        for rule in policy.items("rules"):
+            yield Grant(policy.text("resource"), _texts(rule, "actions"), policy.text("scope"))
+    for policy in _each(views, "rolePolicy"):
+        for rule in policy.items("rules"):
+            found = Grant(rule.text("resource"), _texts(rule, "allowActions"), policy.text("scope"))
+            if _names_something(found):
+                yield found
+    for policy in _each(views, "principalPolicy"):
+        for rule in policy.items("rules"):
+            named = tuple(item.text("action") for item in rule.items("actions"))
+            found = Grant(rule.text("resource"), named, policy.text("scope"))
+            if _names_something(found):
+                yield found
+
+
+def _names_something(grant: Grant) -> bool:
+    """Say whether a grant names anything: "everything about everything" knows nothing by name."""
+    return grant.kind != _ANYTHING or _ANYTHING not in grant.actions
+
+
+def _texts(view: View, key: str) -> tuple[str, ...]:
+    return tuple(item.value for item in view.items(key) if isinstance(item.value, str))

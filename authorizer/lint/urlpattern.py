@@ -1,0 +1,124 @@
+"""The URL pattern of an access rule, and URLs that it stands for.
+
+Oathkeeper compares `scheme://host[:port]/path`, its path decoded, with the whole pattern; what
+stands in `<…>` is a regex (regexp2) or a glob, all else is text. (ory/oathkeeper:
+rule/engine_regexp.go, engine_glob.go.)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from authorizer.lint.expansion import Open, expand, samples
+from authorizer.lint.glob import glob_regex
+
+if TYPE_CHECKING:
+    from authorizer.lint.expansion import Expansion
+
+_GLOB_SEPARATORS: Final = "./"
+_URL: Final = re.compile(r"(https?)://([^/]*)(/.*)?", re.DOTALL)
+# .NET's spelling of what Python spells otherwise.
+_NAMED: Final = re.compile(r"\(\?<(?=[A-Za-z_])")
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The path that an alternative of a pattern begins with; `whole` where nothing follows."""
+
+    path: str
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UrlPattern:
+    """A pattern, compiled. `urls` are some of what it matches, `prefixes` how their paths begin."""
+
+    compiled: re.Pattern[str]
+    urls: tuple[str, ...]
+    prefixes: tuple[Prefix, ...]
+
+    def matches(self, url: str) -> bool:
+        """Say whether Oathkeeper would match the URL, given decoded and without its query."""
+        return self.compiled.match(url) is not None
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The `scheme://host[:port]` of its sample URLs."""
+        return tuple(dict.fromkeys(f"{found[1]}://{found[2]}" for found in self._split()))
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of its sample URLs."""
+        return tuple(dict.fromkeys(found[3] or "" for found in self._split()))
+
+    def _split(self) -> list[re.Match[str]]:
+        return [found for url in self.urls if (found := _URL.fullmatch(url))]
+
+
+def parse_url_pattern(text: str, *, is_glob: bool) -> UrlPattern:
+    """Return the pattern of an access rule; raises ValueError where it cannot be read."""
+    pieces = _pieces(text)
+    regex = ""
+    for piece, is_pattern in pieces:
+        if not is_pattern:
+            regex += re.escape(piece)
+        elif is_glob:
+            regex += f"({glob_regex(piece, _GLOB_SEPARATORS)})"
+        else:
+            regex += f"({_NAMED.sub('(?P<', piece)})"
+    try:
+        compiled = re.compile(f"^{regex}$")
+    except re.error as error:
+        raise ValueError(str(error)) from None
+    expansions = expand(regex)
+    urls = tuple(
+        dict.fromkeys(
+            url for expansion in expansions for url in samples(expansion) if compiled.match(url)
+        )
+    )
+    prefixes = tuple(dict.fromkeys(_prefix(expansion) for expansion in expansions))
+    return UrlPattern(compiled, urls, prefixes)
+
+
+def _pieces(text: str) -> list[tuple[str, bool]]:
+    """Cut at the outermost `<…>`: (text, whether it stood inside)."""
+    pieces = []
+    level = start = 0
+    for at, character in enumerate(text):
+        if character == "<":
+            level += 1
+            if level == 1:
+                pieces.append((text[start:at], False))
+                start = at + 1
+        elif character == ">":
+            level -= 1
+            if level == 0:
+                pieces.append((text[start:at], True))
+                start = at + 1
+            elif level < 0:
+                break
+    if level != 0:
+        msg = "its < and > are not balanced"
+        raise ValueError(msg)
+    pieces.append((text[start:], False))
+    return pieces
+
+
+def _prefix(expansion: Expansion) -> Prefix:
+    """Return how the path of an alternative begins: up to its first open part."""
+    text = ""
+    for part in expansion:
+        if isinstance(part, str):
+            text += part
+            continue
+        if (found := _URL.fullmatch(text)) and found[3]:
+            return Prefix(found[3], whole=False)
+        text += _within_host(part)
+    found = _URL.fullmatch(text)
+    return Prefix((found[3] or "") if found else "", whole=True)
+
+
+def _within_host(part: Open) -> str:
+    return next((sample for sample in part.samples if sample and "/" not in sample), "")

@@ -1,0 +1,1 @@
+"""Suites: what rules are expected to make of requests, run and measured."""
