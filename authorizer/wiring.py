@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from authorizer import __version__
 from authorizer.config.addresses import parse_target
 from authorizer.config.origin import Part
 from authorizer.engine import decide
+from authorizer.errors import RulesError
 from authorizer.instrumentation import logging as log
 from authorizer.instrumentation.decision_log import DecisionLog
 from authorizer.instrumentation.metrics import Metrics
@@ -31,13 +32,17 @@ from authorizer.server.lifecycle import Listeners
 from authorizer.server.places import Places
 from authorizer.server.readiness import Readiness
 from authorizer.snapshot import Current, Snapshot
+from authorizer.source.schema import did_you_mean
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 
     from authorizer.config.loading import Loaded
+    from authorizer.errors import Problem
     from authorizer.pdp.interface import Pdp
+    from authorizer.principals.profiles import Profiles
+    from authorizer.routing.table import RouteTable
     from authorizer.source.watch import Fingerprint
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -55,13 +60,24 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
         Part(loaded.origin, ("principals", "default"), principals.default),
     )
     documents = read_rules([Path(path) for path in settings.rules.paths])
+    routes = compile_rules(documents)
+    if problems := list(_unknown_profiles(routes, profiles)):
+        raise RulesError(problems)
     return Snapshot(
         settings=settings,
-        routes=compile_rules(documents),
+        routes=routes,
         profiles=profiles,
         digest=digest(documents),
         loaded_at=time.time(),
     )
+
+
+def _unknown_profiles(routes: RouteTable, profiles: Profiles) -> Iterator[Problem]:
+    """Yield what is wrong with routes that are only for profiles which are not there."""
+    for route in routes.routes:
+        for name in sorted(route.profiles - profiles.by_name.keys()):
+            message = f"route {route.id} is for the profile `{name}`, which is not there"
+            yield route.place.problem(message, did_you_mean(name, profiles.by_name))
 
 
 async def serve(loaded: Loaded) -> None:
@@ -109,6 +125,18 @@ async def serve(loaded: Loaded) -> None:
         structlog.get_logger().info("authorizer.draining")
         await listeners.drain()
         structlog.get_logger().info("authorizer.stopped")
+
+
+@asynccontextmanager
+async def running_pdp(loaded: Loaded) -> AsyncIterator[Pdp]:
+    """Have the PDP that `serve` would ask, connected or running, while the context lasts.
+
+    Raises ConfigError where the settings name none, and as `serve` does for one that does not
+    start.
+    """
+    loaded.require_pdp()
+    async with AsyncExitStack() as stack:
+        yield await _pdp(loaded, stack)
 
 
 async def _pdp(loaded: Loaded, stack: AsyncExitStack) -> Pdp:

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from authorizer import __version__
-from authorizer.cli import serve
+from authorizer.cli import explain, lint, rules, schema, serve, test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"authorizer {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve.register(commands)
+    explain.register(commands)
+    test.register(commands)
+    rules.register(commands)
+    lint.register(commands)
+    schema.register(commands)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

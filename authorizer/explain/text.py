@@ -7,19 +7,23 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.instrumentation.safe_text import printable
-from authorizer.model import Deny, Effect
+from authorizer.model import Deny
 from authorizer.routing.candidates import Verdict
 from authorizer.routing.reading import Ambiguous
 from authorizer.source.names import short_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from authorizer.explain.trace import Explanation
-    from authorizer.model import Check, CheckResult, DecisionRecord
+    from authorizer.model import Check, CheckResult, DecisionRecord, Principal
     from authorizer.routing.candidates import Candidate
-    from authorizer.routing.reading import Reading
+    from authorizer.routing.reading import Address, Reading
 
+# The one reserved attribute, under which all is that is no trait.
+_AUTH: Final = "auth"
+# What Cerbos says where it has no policy for a resource.
+_NO_MATCH: Final = "NO_MATCH"
 _UNASKED: Final = "the policies decide; no PDP was asked (see --pdp, --embedded-pdp)"
 
 
@@ -46,27 +50,32 @@ def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
         yield from (f"  {line}" for line in shown)
 
 
-def _pairs(**values: str) -> Iterator[str]:
-    width = max(map(len, values))
-    yield from (f"{name.replace('_', ' '):{width}}  {value}" for name, value in values.items())
+def _pairs(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
+    shown = list(pairs)
+    width = max((len(name) for name, _ in shown), default=0)
+    yield from (f"{name:{width}}  {value}" for name, value in shown)
 
 
 def _reading(explanation: Explanation) -> Iterator[str]:
-    address = explanation.address
-    if address is None:
-        yield "this is not an absolute URL: http(s)://host[:port]/path"
-        return
-    if isinstance(address, Ambiguous):
-        yield f"refused: {address.detail}"
-        return
-    yield from _pairs(host=address.host, path=address.path)
+    match explanation.address:
+        case None:
+            yield "this is not an absolute URL: http(s)://host[:port]/path"
+        case Ambiguous(detail):
+            yield f"refused: {detail}"
+        case address:
+            yield from _pairs(_read(address, explanation.readings))
+
+
+def _read(address: Address, readings: tuple[Reading, ...] | Ambiguous) -> Iterator[tuple[str, str]]:
+    yield "host", address.host
+    yield "path", address.path
     if address.query:
-        yield from _pairs(query=address.query)
-    if isinstance(explanation.readings, Ambiguous):
-        yield f"refused: {explanation.readings.detail}"
+        yield "query", address.query
+    if isinstance(readings, Ambiguous):
+        yield "refused", readings.detail
         return
-    for reading in explanation.readings:
-        yield _segments(reading)
+    for reading in readings:
+        yield "segments", _segments(reading)
 
 
 def _segments(reading: Reading) -> str:
@@ -75,7 +84,7 @@ def _segments(reading: Reading) -> str:
     slash = " and a trailing slash" if reading.trailing_slash else ""
     needs = " and ".join(sorted(f"`{need.value}`" for need in reading.needs))
     condition = f" (only for a route with {needs})" if needs else ""
-    return f"segments  {segments}{slash}{condition}"
+    return segments + slash + condition
 
 
 def _candidates(explanation: Explanation) -> Iterator[str]:
@@ -112,9 +121,23 @@ def _principal(explanation: Explanation) -> Iterator[str]:
     if isinstance(principal, Deny):
         yield f"refused, {principal.reason.value}: {principal.detail}"
         return
-    yield from _pairs(id=principal.id, roles=", ".join(principal.roles), profile=principal.profile)
+    yield from _pairs(
+        [
+            ("id", principal.id),
+            ("roles", ", ".join(principal.roles)),
+            ("profile", principal.profile),
+            *_attributes(principal),
+        ]
+    )
+
+
+def _attributes(principal: Principal) -> Iterator[tuple[str, str]]:
+    """Yield each attribute as a policy reads it; what is under `auth` has a line each."""
     for name, value in principal.attr.items():
-        yield f"attr.{name} = {_json(value)}"
+        if name == _AUTH and isinstance(value, dict):
+            yield from ((f"attr.{name}.{key}", _json(inner)) for key, inner in value.items())
+        else:
+            yield f"attr.{name}", _json(value)
 
 
 def _title_of_checks(explanation: Explanation) -> str:
@@ -138,7 +161,7 @@ def _check(check: Check, result: CheckResult | None) -> Iterator[str]:
     for name, value in resource.attr.items():
         yield f"    attr.{name} = {_json(value)}"
     if result is not None:
-        yield f"    {result.effect.value}: {_policy(result)}"
+        yield f"    {result.effect.value} by {_policy(result)}"
         if result.derived_roles:
             yield f"    derived roles: {', '.join(result.derived_roles)}"
         for source, value in result.outputs.items():
@@ -148,11 +171,9 @@ def _check(check: Check, result: CheckResult | None) -> Iterator[str]:
 
 
 def _policy(result: CheckResult) -> str:
-    if not result.policy:
-        return "the PDP named no policy"
-    scope = f" in scope {result.matched_scope}" if result.matched_scope else ""
-    rules = "a rule" if result.effect is Effect.ALLOW else "no rule that allows"
-    return f"{rules} of {result.policy}{scope}"
+    if result.policy in ("", _NO_MATCH):
+        return "default: no policy is about this"
+    return result.policy + (f" in scope {result.matched_scope}" if result.matched_scope else "")
 
 
 def _decision(record: DecisionRecord | None) -> Iterator[str]:

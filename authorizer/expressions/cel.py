@@ -162,7 +162,7 @@ _STATUS: Final = {
     "INVALID_ARGUMENT": "a value that it reads does not fit the operation",
     "OUT_OF_RANGE": "a number or an index is out of range",
     "RESOURCE_EXHAUSTED": "it takes too many steps",
-    "FAILED_PRECONDITION": "it takes too many steps",
+    "INTERNAL": "it takes too many steps, or the evaluator failed",
     "UNKNOWN": "no operation fits the values that it reads, or an index is out of range",
 }
 

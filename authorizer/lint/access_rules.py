@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from authorizer.lint.urlpattern import UrlPattern
-    from authorizer.source.document import Document
+    from authorizer.source.document import Document, Place
 
 _SUFFIXES: Final = frozenset((".yaml", ".yml", ".json"))
 _MAESTER: Final = "oathkeeper.ory.sh/"
@@ -68,6 +68,12 @@ class Handler:
     view: View
     config: Effective
 
+    @property
+    def place(self) -> Place:
+        """Where the access rule names it."""
+        named = self.view.get("handler")
+        return (named or self.view).place
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AccessRule:
@@ -89,11 +95,6 @@ class AccessRule:
         """Whether it asks a remote authorizer with a payload: us."""
         return self.authorizer is not None and self.authorizer.name == REMOTE_JSON
 
-    @property
-    def may_be_handled(self) -> bool:
-        """Whether its pattern was read."""
-        return self.pattern is not None
-
 
 class OathkeeperConfig:
     """Oathkeeper's configuration file, or none."""
@@ -106,6 +107,11 @@ class OathkeeperConfig:
         """Whether access rules are globs."""
         view = self.view
         return view is not None and view.text("access_rules", "matching_strategy") == "glob"
+
+    def place(self, group: str, name: str) -> Place | None:
+        """Return where this file configures a handler, or None where it does not."""
+        found = self.view.get(group, name) if self.view is not None else None
+        return found.key_place if found is not None else None
 
     def handler(self, group: str, name: str, own: View | None) -> Effective:
         """Return a handler's configuration; `own` is what the access rule says."""

@@ -40,6 +40,7 @@ class Code(enum.StrEnum):
     REWRITTEN_PATH = "rewritten-path"
     UPSTREAM_PATH = "upstream-path"
     CHOSEN_HOST = "chosen-host"
+    OVERLAPPING_ACCESS_RULES = "overlapping-access-rules"
     UNCHECKED_PATTERN = "unchecked-pattern"
     # the payload
     PAYLOAD_INJECTION = "payload-injection"

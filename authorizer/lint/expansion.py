@@ -59,7 +59,7 @@ def expand(regex: str) -> list[Expansion]:
         reader = _Reader(regex)
         found = reader.alternatives()
         return found if reader.at == len(regex) else []
-    except (re.error, IndexError, RecursionError):
+    except (_NotRead, re.error, IndexError, RecursionError):
         return []
 
 
@@ -76,6 +76,10 @@ def samples(expansion: Expansion) -> list[str]:
 
 def _sample(part: str | Open, number: int) -> str:
     return part if isinstance(part, str) else part.samples[min(number, len(part.samples) - 1)]
+
+
+class _NotRead(Exception):
+    """The regex has something that is not known here."""
 
 
 class _Reader:
@@ -145,14 +149,14 @@ class _Reader:
         self.at = opening.end() if opening else self.at + 1
         if self.text.startswith("?", self.at):
             # Flags for what follows, or a construct that only .NET has.
-            raise re.error("not read", self.text, self.at)
+            raise _NotRead
         found = self.alternatives()
         self._close()
         return found
 
     def _close(self) -> None:
         if self.text[self.at] != ")":
-            raise re.error("a group is not closed", self.text, self.at)
+            raise _NotRead
         self.at += 1
 
 

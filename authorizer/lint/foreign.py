@@ -46,11 +46,11 @@ def load_foreign(content: bytes | str, name: str) -> list[Document]:
     """Return all documents in a text, without empty ones; raises SourceError."""
     try:
         text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        nodes = [node for node in yaml.compose_all(text, Loader=_LOADER) if node is not None]
         documents = []
-        for node in nodes:
+        for node in yaml.compose_all(text, Loader=_LOADER):
             value, marks = _Reader().read(node, 0)
-            documents.append(Document(name, value, marks))
+            if value is not None:
+                documents.append(Document(name, value, marks))
     except UnicodeDecodeError as error:
         raise SourceError([Problem(name, 0, 0, "is not UTF-8")]) from error
     except yaml.MarkedYAMLError as error:

@@ -24,13 +24,8 @@ def glob_regex(glob: str, separators: str) -> str:
             case "?":
                 out.append(single)
             case "[":
-                end = glob.find("]", at + 2)
-                if end < 0:
-                    msg = "a `[` without its `]`"
-                    raise ValueError(msg)
-                inner = glob[at + 1 : end]
-                negated = inner.startswith("!")
-                out.append(f"[{'^' if negated else ''}{_class(inner.removeprefix('!'))}]")
+                end = _closing(glob, at)
+                out.append(_class(glob[at + 1 : end]))
                 at = end
             case "{":
                 out.append("(?:")
@@ -52,5 +47,16 @@ def glob_regex(glob: str, separators: str) -> str:
     return "".join(out)
 
 
+def _closing(glob: str, start: int) -> int:
+    end = glob.find("]", start + 2)
+    if end < 0:
+        msg = "a `[` without its `]`"
+        raise ValueError(msg)
+    return end
+
+
 def _class(inner: str) -> str:
-    return inner.replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
+    members = inner.removeprefix("!")
+    for special in "\\^[":
+        members = members.replace(special, f"\\{special}")
+    return f"[{'^' if inner.startswith('!') else ''}{members}]"

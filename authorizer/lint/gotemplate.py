@@ -102,6 +102,9 @@ def _commands(body: str) -> list[str]:
     return commands
 
 
+# They print a string in Go's quotes, which are not always JSON's.
+_QUOTED: Final = re.compile(r'quote\b|printf\s+"%q"')
+
 # What a request is like: enough to see what becomes of it.
 _SAMPLES: Final[Sequence[tuple[str, object]]] = (
     (r"\.URL\.String\b", "http://host.example/path"),
@@ -144,6 +147,8 @@ def _printed(action: Action) -> str:
     value = next((sample for regex, sample in _SAMPLES if re.search(regex, action.names)), "value")
     if action.is_json:
         return "1" if _HARMLESS.match(action.body) else json.dumps(value)
+    if _QUOTED.match(_commands(action.body)[-1].strip()):
+        return json.dumps(str(value))
     return value if isinstance(value, str) else "map[]"
 
 

@@ -44,6 +44,8 @@ class Sources:
         first = lines[place.line - 1]
         if _BLOCK.match(first, place.column - 1):
             return self._in_block(place, value, offset, lines)
+        if offset == 0:
+            return place
         needle = value[offset : offset + _NEEDLE].partition("\n")[0]
         for written in (needle, json.dumps(needle, ensure_ascii=False)[1:-1]):
             found = first.find(written, place.column - 1) if written else -1

@@ -39,8 +39,8 @@ _SAMPLES: Final = {
     Rank.TAIL: ("a", "a/b"),
     Rank.MIXED: ("a", "42"),
 }
-# Words of access rules that are tried in one place, and URLs that are tried for one route.
-_MAX_WORDS: Final = 12
+# Paths of access rules that are laid over each route's, and paths that are tried for one route.
+_MAX_WRITTEN: Final = 256
 _MAX_PATHS: Final = 64
 _MAX_ORIGINS: Final = 16
 _OWNED: Final = frozenset((Reason.METHOD_NOT_MAPPED, Reason.CONDITION_NOT_MAPPED))
@@ -62,7 +62,7 @@ class Reach:
 def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
     """Return which of the access rules reach which routes of the table."""
     readable = [rule for rule in rules if rule.pattern is not None]
-    words = _words(readable)
+    written = _written(readable)
     origins = _origins(readable)
     by_route: dict[str, tuple[AccessRule, ...]] = {}
     methods: dict[str, frozenset[str]] = {}
@@ -72,17 +72,22 @@ def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
         reaching: dict[AccessRule, None] = {}
         seen: set[str] = set()
         others: dict[AccessRule, None] = {}
-        for origin, path in _urls(route, words, origins):
+        for origin, path in _urls(route, written, origins):
             for rule in readable:
                 if not _matches(rule, origin + path):
                     continue
-                common = _common(rule, route)
-                owned = any(_owner(table, origin, path, method) is route for method in common)
-                if owned and rule.asks:
+                owned = {
+                    method
+                    for method in _common(rule, route)
+                    if _owns(route, table, origin, path, method)
+                }
+                if not owned:
+                    continue
+                if rule.asks:
                     reaching[rule] = None
-                    seen |= common
+                    seen |= owned
                     covered[rule].add(path)
-                elif owned:
+                else:
                     others[rule] = None
         by_route[route.id] = tuple(reaching)
         methods[route.id] = frozenset(seen)
@@ -111,12 +116,21 @@ def _common(rule: AccessRule, route: Route) -> frozenset[str]:
     return rule.methods & mapped
 
 
-def _owner(table: RouteTable, origin: str, path: str, method: str) -> Route | None:
+def _owns(route: Route, table: RouteTable, origin: str, path: str, method: str) -> bool:
+    """Say whether a URL is the route's, should its conditions hold too."""
     address = locate(origin + quote(path, safe="/"))
     if isinstance(address, Ambiguous):
-        return None
+        return False
     found = table.match(address, method)
-    return found.route if isinstance(found, Matched) else None
+    if isinstance(found, Matched):
+        return found.route is route or _place(found.route) == _place(route)
+    return found.reason is Reason.CONDITION_NOT_MAPPED
+
+
+def _place(route: Route) -> tuple[object, ...]:
+    """Return what routes with one path have in common."""
+    path = route.path
+    return (path.trailing_slash, *((segment.rank, segment.key) for segment in path.segments))
 
 
 def _covers(table: RouteTable, origin: str, path: str) -> bool:
@@ -152,15 +166,15 @@ def _below(path: str, prefix: Prefix) -> bool:
     return not prefix.whole and path.startswith(prefix.path)
 
 
-def _words(rules: Iterable[AccessRule]) -> Mapping[int, Sequence[str]]:
-    """Return the words that access rules have in each place of a path."""
-    found: dict[int, dict[str, None]] = defaultdict(dict)
-    for rule in rules:
-        for path in rule.pattern.paths if rule.pattern is not None else ():
-            for number, word in enumerate(path.split("/")[1:]):
-                if word and len(found[number]) < _MAX_WORDS:
-                    found[number][word] = None
-    return {number: tuple(words) for number, words in found.items()}
+def _written(rules: Iterable[AccessRule]) -> tuple[tuple[str, ...], ...]:
+    """Return the paths of access rules, by samples, cut into words."""
+    found = {
+        tuple(path.split("/")[1:]): None
+        for rule in rules
+        if rule.pattern is not None
+        for path in rule.pattern.paths
+    }
+    return tuple(found)[:_MAX_WRITTEN]
 
 
 def _origins(rules: Iterable[AccessRule]) -> tuple[str, ...]:
@@ -174,10 +188,10 @@ def _origins(rules: Iterable[AccessRule]) -> tuple[str, ...]:
 
 
 def _urls(
-    route: Route, words: Mapping[int, Sequence[str]], origins: Sequence[str]
+    route: Route, written: Sequence[Sequence[str]], origins: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield URLs that may be the route's: (origin, decoded path)."""
-    paths = list(_paths(route.path, words))
+    paths = _paths(route.path, written)
     for host in route.hosts:
         for origin in _origins_of(host, origins):
             for path in paths:
@@ -201,17 +215,38 @@ def _origins_of(host: HostPattern, origins: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _paths(pattern: PathPattern, words: Mapping[int, Sequence[str]]) -> Iterator[str]:
-    """Yield paths that fit a pattern, first those in which every capture is another sample."""
-    choices = [
-        _choices(segment, words.get(number, ())) for number, segment in enumerate(pattern.segments)
-    ]
-    slash = "/" if pattern.trailing_slash or not pattern.segments else ""
-    for combination in itertools.islice(itertools.product(*choices), _MAX_PATHS):
-        yield "/" + "/".join(combination) + ("" if not combination else slash)
+def _paths(pattern: PathPattern, written: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return paths that fit a pattern: its captures by samples, and by what access rules say."""
+    choices = [_choices(segment) for segment in pattern.segments]
+    found = {
+        tuple(values[min(number, len(values) - 1)] for values in choices): None
+        for number in range(max(map(len, choices), default=1))
+    }
+    for words in written:
+        overlay = zip(pattern.segments, choices, _padded(words, len(choices)), strict=True)
+        found[tuple(_overlaid(*place) for place in overlay)] = None
+    slash = "/" if pattern.trailing_slash else ""
+    return ["/" + "/".join(path) + slash for path in itertools.islice(found, _MAX_PATHS)]
 
 
-def _choices(segment: Segment, words: Sequence[str]) -> tuple[str, ...]:
+def _padded(words: Sequence[str], length: int) -> list[str]:
+    """Return as many words as a path has segments; a tail takes those that are left."""
+    kept = [*words[:length], *[""] * (length - len(words))]
+    if length and len(words) > length:
+        kept[-1] = "/".join(words[length - 1 :])
+    return kept
+
+
+def _overlaid(segment: Segment, choices: Sequence[str], word: str) -> str:
+    if segment.rank is Rank.LITERAL or not word:
+        return choices[0]
+    if segment.rank is Rank.TAIL:
+        return word
+    word = word.partition("/")[0]
+    return word if segment.fits(word) else choices[0]
+
+
+def _choices(segment: Segment) -> tuple[str, ...]:
     match segment.rank:
         case Rank.LITERAL:
             return (segment.key,)
@@ -222,9 +257,8 @@ def _choices(segment: Segment, words: Sequence[str]) -> tuple[str, ...]:
             made = [text for expansion in expand(regex) for text in samples(expansion)]
         case rank:
             made = list(_SAMPLES[rank])
-    tail = segment.rank is Rank.TAIL
-    fitting = [text for text in (*made, *words) if tail or segment.fits(text)]
-    return tuple(dict.fromkeys(fitting)) or tuple(made[:1]) or ("a",)
+    is_tail = segment.rank is Rank.TAIL
+    return tuple(text for text in made if is_tail or segment.fits(text)) or (*made[:1], "a")
 
 
 def _mixed(segment: Segment, sample: str) -> str:

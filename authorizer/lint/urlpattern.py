@@ -8,6 +8,7 @@ rule/engine_regexp.go, engine_glob.go.)
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,8 @@ _GLOB_SEPARATORS: Final = "./"
 _URL: Final = re.compile(r"(https?)://([^/]*)(/.*)?", re.DOTALL)
 # .NET's spelling of what Python spells otherwise.
 _NAMED: Final = re.compile(r"\(\?<(?=[A-Za-z_])")
+# Flags for the rest of a pattern, which Python takes only at the very beginning.
+_FLAGS: Final = re.compile(r"\A\(\?([a-z]+)\)(.*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,13 @@ def parse_url_pattern(text: str, *, is_glob: bool) -> UrlPattern:
         elif is_glob:
             regex += f"({glob_regex(piece, _GLOB_SEPARATORS)})"
         else:
-            regex += f"({_NAMED.sub('(?P<', piece)})"
+            regex += f"({_FLAGS.sub(_scoped, _NAMED.sub('(?P<', piece))})"
     try:
-        compiled = re.compile(f"^{regex}$")
-    except re.error as error:
+        with warnings.catch_warnings():
+            # What Python reads otherwise than .NET (`[a-z-[aeiou]]`) it warns about.
+            warnings.simplefilter("error")
+            compiled = re.compile(f"^{regex}$")
+    except (re.error, Warning) as error:
         raise ValueError(str(error)) from None
     expansions = expand(regex)
     urls = tuple(
@@ -80,6 +86,10 @@ def parse_url_pattern(text: str, *, is_glob: bool) -> UrlPattern:
     )
     prefixes = tuple(dict.fromkeys(_prefix(expansion) for expansion in expansions))
     return UrlPattern(compiled, urls, prefixes)
+
+
+def _scoped(found: re.Match[str]) -> str:
+    return f"(?{found[1]}:{found[2]})"
 
 
 def _pieces(text: str) -> list[tuple[str, bool]]:

@@ -65,27 +65,46 @@ def candidates(
     readings = read(address.path)
     if isinstance(readings, Ambiguous):
         return ()
-    judge = _Judge(address.host, method, found)
-    near = found.near if isinstance(found, Unmatched) else ()
-    judged = [
-        (route, judge.verdict(route, fitting))
+    near = found.near if isinstance(found, Unmatched) else (found.route,)
+    fitting = [
+        (route, fits)
         for route in table.routes
-        if (fitting := [reading for reading in readings if _fits(route, reading)]) or route in near
+        if (fits := [reading for reading in readings if _fits(route, reading)]) or route in near
     ]
-    judged.sort(key=lambda pair: _specificity(pair[0], address.host))
-    if not judged:
+    if not fitting:
         return _nearest(table, address.host, readings[0])
-    return tuple(Candidate(route, *verdict) for route, verdict in judged)
+    fitting.sort(key=lambda pair: _specificity(pair[0], address.host))
+    judge = _Judge(address.host, method, found, near or _first(fitting, address.host))
+    return tuple(Candidate(route, *judge.verdict(route, fits)) for route, fits in fitting)
+
+
+def _first(fitting: Sequence[tuple[Route, list[Reading]]], host: str) -> tuple[Route, ...]:
+    """Return the most specific route that takes the URL as it reads it, if there is one."""
+    takes = (
+        route
+        for route, readings in fitting
+        if _host(route, host) is not None and _is_permitted(route, readings)
+    )
+    return tuple(takes)[:1]
+
+
+def _is_permitted(route: Route, readings: Sequence[Reading]) -> bool:
+    return any(reading.needs <= route.permits for reading in readings)
 
 
 class _Judge:
-    """Says why a route of which the path fits does or does not own the request."""
+    """Says why a route of which the path fits does or does not own the request.
 
-    def __init__(self, host: str, method: str, found: Matched | Unmatched) -> None:
+    `near` are the routes that it is between: the owner, or those that contest.
+    """
+
+    def __init__(
+        self, host: str, method: str, found: Matched | Unmatched, near: tuple[Route, ...]
+    ) -> None:
         self.host = host
         self.method = method
         self.found = found
-        self.near = found.near if isinstance(found, Unmatched) else (found.route,)
+        self.near = near
         self.contested = isinstance(found, Unmatched) and found.reason is Reason.AMBIGUOUS_URL
 
     def verdict(self, route: Route, fitting: Sequence[Reading]) -> tuple[Verdict, str]:
@@ -99,7 +118,7 @@ class _Judge:
             return Verdict.OTHER_HOST, f"it is only for the host {names}"
         if isinstance(self.found, Matched) and route is self.found.route:
             return Verdict.OWNS, "a preflight request" if self.found.preflight else ""
-        if fitting and not any(reading.needs <= route.permits for reading in fitting):
+        if fitting and not _is_permitted(route, fitting):
             missing = sorted(need.value for need in fitting[0].needs - route.permits)
             keys = " and ".join(f"`{key}`" for key in missing)
             return Verdict.UNDECLARED, f"it would take the URL if it declared {keys}"
@@ -149,7 +168,8 @@ def _nearest(table: RouteTable, host: str, reading: Reading) -> tuple[Candidate,
         depth = _common(route.path, reading)
         if depth or not reading.segments:
             likeness = _likeness(route.path, reading, depth)
-            ranked.append(((-depth, -likeness, route.id), route, depth))
+            longer = abs(len(route.path.segments) - len(reading.segments))
+            ranked.append(((-depth, -likeness, longer, route.id), route, depth))
     ranked.sort(key=lambda entry: entry[0])
     return tuple(
         Candidate(route, Verdict.OTHER_PATH, _parting(route.path, reading, depth))
@@ -168,8 +188,9 @@ def _common(pattern: PathPattern, reading: Reading) -> int:
 
 
 def _likeness(pattern: PathPattern, reading: Reading, depth: int) -> float:
+    """Return how much the segment where they part looks like what was meant; 0.0 to 1.0."""
     if depth >= len(pattern.segments) or depth >= len(reading.segments):
-        return -float(abs(len(pattern.segments) - len(reading.segments)))
+        return 0.0
     return SequenceMatcher(None, pattern.segments[depth].key, reading.segments[depth]).ratio()
 
 

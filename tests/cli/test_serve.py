@@ -183,6 +183,10 @@ REFUSED: list[tuple[dict[str, str], list[str]]] = [
         ["rules/a.yaml:5:", "there is no `path.organisation`"],
     ),
     (
+        {"rules/a.yaml": RULES.replace("    effect", "    profiles: [krato]\n    effect")},
+        ["rules/a.yaml:7:9: route open is for the profile `krato`", "did you mean `kratos`?"],
+    ),
+    (
         {"rules/b.yaml": RULES},
         ["rules/a.yaml:3:", "rules/b.yaml:3:", "documents.item"],
     ),

@@ -27,26 +27,20 @@ class Upstream(enum.StrEnum):
 class Declared(enum.Enum):
     """What all rules of one host say about how their application reads a URL."""
 
-    NOTHING = ("default", None)
-    SLASH_KEPT = ("slash-kept", ("encoded_slash", "keep"))
-    SLASH_SPLIT = ("slash-split", ("encoded_slash", "split"))
-    EMPTY_ALLOWED = ("empty-allowed", ("empty_segments", "allow"))
-    MATRIX_KEPT = ("matrix-kept", ("matrix_parameters", "keep"))
-    CASE_STRICT = ("case-strict", ("case", "strict"))
-    SUFFIX_STRICT = ("suffix-strict", ("suffix", "strict"))
-    TRAILING_STRICT = ("trailing-strict", ("trailing_slash", "strict"))
-    TRAILING_IGNORED = ("trailing-ignored", ("trailing_slash", "ignore"))
+    NOTHING = ("default", "", "")
+    SLASH_KEPT = ("slash-kept", "encoded_slash", "keep")
+    SLASH_SPLIT = ("slash-split", "encoded_slash", "split")
+    EMPTY_ALLOWED = ("empty-allowed", "empty_segments", "allow")
+    MATRIX_KEPT = ("matrix-kept", "matrix_parameters", "keep")
+    CASE_STRICT = ("case-strict", "case", "strict")
+    SUFFIX_STRICT = ("suffix-strict", "suffix", "strict")
+    TRAILING_STRICT = ("trailing-strict", "trailing_slash", "strict")
+    TRAILING_IGNORED = ("trailing-ignored", "trailing_slash", "ignore")
 
-    @property
-    def label(self) -> str:
-        """The name, as it stands in hosts and route ids."""
-        return self.value[0]
-
-    @property
-    def keys(self) -> Mapping[str, str]:
-        """The keys of the rule language."""
-        pair = self.value[1]
-        return {} if pair is None else {pair[0]: pair[1]}
+    def __init__(self, label: str, key: str, setting: str) -> None:
+        """Take the name that stands in hosts and route ids, and the key of the rule language."""
+        self.label = label
+        self.keys: Mapping[str, str] = {key: setting} if key else {}
 
     def __str__(self) -> str:
         return ", ".join(f"{key}: {value}" for key, value in self.keys.items()) or "nothing"

@@ -1,4 +1,4 @@
-"""A caller who sends what it likes: requests go out byte for byte, on connections that stay open."""
+"""A caller who sends what it likes, byte for byte, on connections that stay open."""
 
 from __future__ import annotations
 

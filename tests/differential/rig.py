@@ -1,7 +1,7 @@
 """Everything, running: Oathkeeper, the authorizer with its PDP, and the application three times.
 
-    with running(folder) as rig:
-        trials = rig.run([Attempt(Upstream.EXPRESS, Declared.NOTHING, "GET", b"/admin")])
+with running(folder) as rig:
+    trials = rig.run([Attempt(Upstream.EXPRESS, Declared.NOTHING, "GET", b"/admin")])
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The most specific path owns a request, whatever the order; who could be meant twice is refused."""
+"""The most specific path owns a request, in any order; who could be meant twice is refused."""
 
 from __future__ import annotations
 
 import itertools
-import random
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -12,6 +12,9 @@ from routing.oracle import Rule, verdict
 from routing.rulebook import HOST, answer, ask, captures, compiled, refused, rule_file
 
 from authorizer.routing.table import Matched, Unmatched
+
+if TYPE_CHECKING:
+    import random
 
 
 def table_answers(rules: list[Rule], path: str, method: str = "GET", host: str = HOST) -> str:
@@ -147,7 +150,7 @@ def test_a_method_that_is_not_mapped_is_never_a_broader_routes() -> None:
     ],
 )
 def test_preflight_lets_options_pass_unless_it_is_mapped(
-    extra: str, method: str, expected: str, is_preflight: bool
+    extra: str, method: str, expected: str, *, is_preflight: bool
 ) -> None:
     text = """
     version: 1
@@ -471,7 +474,7 @@ PATHS = st.lists(st.sampled_from(PARTS), max_size=4).map(lambda parts: "/" + "/"
 
 
 @given(rule_sets(), st.lists(PATHS, min_size=1, max_size=12), st.randoms(use_true_random=False))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_answer_is_the_slow_oracles_in_whatever_order_the_rules_come(
     rules: list[Rule], paths: list[str], dice: random.Random
 ) -> None:
@@ -481,9 +484,7 @@ def test_every_answer_is_the_slow_oracles_in_whatever_order_the_rules_come(
     # An empty file has no routes; that is fine.
     files = [rule_file(*shuffled[:cut]), rule_file(*shuffled[cut:])]
     if problems := refused(rule_file(*rules)):
-        assert {problem.message for problem in refused(*files)} and len(refused(*files)) == len(
-            problems
-        )
+        assert len(refused(*files)) == len(problems)
         return
     one, other = compiled(rule_file(*rules)), compiled(*files)
     for path, method, host in itertools.product(

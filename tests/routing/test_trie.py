@@ -68,7 +68,7 @@ def test_folding_finds_all_that_differ_only_in_case_and_only_the_most_specific()
     [(["/a/{X}"], False), (["/A"], True), (["/{x}:Go"], True), (["/{x:/[[:upper:]]/}"], True)],
 )
 def test_folding_a_path_in_lower_case_is_for_nothing_where_no_pattern_has_capitals(
-    paths: list[str], expected: bool
+    paths: list[str], *, expected: bool
 ) -> None:
     assert trie_of(*paths).has_upper is expected
 

@@ -1,0 +1,98 @@
+"""`authorizer lint`: look for mistakes in rules, and in what stands around them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authorizer.cli.common import FAILED, OK, telling
+
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from authorizer.lint.finding import Finding
+
+_EPILOG: Final = """\
+Exit status: 0 nothing found, 1 errors (with --strict, warnings too), 2 it could not run.
+docs/lint.md explains each code.
+"""
+
+
+def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
+    """Add the command to the command line."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "lint",
+        help="look for mistakes in rules and around them",
+        description="Report what `serve` would refuse, and what is probably a mistake in the "
+        "chain from Oathkeeper to Cerbos. Only what is given is looked at.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="route rules, files or folders; default: those that the configuration names",
+    )
+    add("--config", type=Path, metavar="FILE", help="default: authorizer.yaml, where there is one")
+    add("--policies", type=Path, metavar="DIR", help="Cerbos policies")
+    add(
+        "--access-rules",
+        type=Path,
+        metavar="PATH",
+        help="Oathkeeper's access rules, or Kubernetes Rule resources; a file or a folder",
+    )
+    add("--oathkeeper-config", type=Path, metavar="FILE", help="Oathkeeper's configuration")
+    add(
+        "--identity-schema",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="an identity schema of Kratos; repeat",
+    )
+    add("--format", choices=("text", "json", "github"), default="text", help="default: text")
+    add("--strict", action="store_true", help="let warnings fail too")
+    parser.set_defaults(run=run)
+
+
+@telling
+def run(options: argparse.Namespace) -> int:
+    """Look for mistakes and print them; return the exit status."""
+    from authorizer.lint.codes import Severity  # noqa: PLC0415 - `--help` need not wait for them
+    from authorizer.lint.gather import Inputs  # noqa: PLC0415 - the same
+    from authorizer.lint.run import lint  # noqa: PLC0415 - the same
+
+    findings = lint(
+        Inputs(
+            rules=tuple(options.paths),
+            config=options.config,
+            policies=options.policies,
+            access_rules=options.access_rules,
+            oathkeeper_config=options.oathkeeper_config,
+            identity_schemas=tuple(options.identity_schema),
+            environ=os.environ,
+        )
+    )
+    sys.stdout.write(_rendered(findings, options.format))
+    failing = {Severity.ERROR, Severity.WARNING} if options.strict else {Severity.ERROR}
+    return FAILED if any(finding.severity in failing for finding in findings) else OK
+
+
+def _rendered(findings: tuple[Finding, ...], form: str) -> str:
+    from authorizer.lint.places import Sources  # noqa: PLC0415 - `--help` need not wait for them
+    from authorizer.lint.report.machine import render_github, render_json  # noqa: PLC0415
+    from authorizer.lint.report.text import render_text  # noqa: PLC0415
+
+    match form:
+        case "json":
+            return render_json(findings)
+        case "github":
+            return render_github(findings)
+        case _:
+            return render_text(findings, Sources())

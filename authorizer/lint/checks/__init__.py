@@ -1,0 +1,37 @@
+"""All checks, in one list. A check is a function from the chain to findings; each file has a topic.
+
+To add one: a code in codes.py, a function in a file here, a line in CHECKS, a section in
+docs/lint.md, and a case in tests/lint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from authorizer.lint.checks import authenticators, paths, payload, policies, profiles, retry, traits
+
+if TYPE_CHECKING:
+    from authorizer.lint.chain import Check
+
+CHECKS: Final[tuple[Check, ...]] = (
+    policies.unknown_kinds_and_actions,
+    policies.unknown_derived_roles,
+    profiles.unknown_in_routes,
+    profiles.unknown_in_payloads,
+    traits.unknown_in_routes,
+    traits.unknown_in_profiles,
+    paths.unchecked_patterns,
+    paths.unreachable_routes,
+    paths.uncovered_space,
+    paths.chosen_hosts,
+    paths.overlapping_access_rules,
+    paths.rewritten_paths,
+    payload.templates,
+    payload.contents,
+    payload.headers,
+    authenticators.unnamed_profiles,
+    authenticators.sessions,
+    authenticators.anonymous_subjects,
+    retry.settings,
+    retry.forwarded_headers,
+)

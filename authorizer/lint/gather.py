@@ -1,0 +1,194 @@
+"""From paths to a chain: everything is read here, and what cannot be read is a finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from authorizer.config.loading import load
+from authorizer.config.origin import Part
+from authorizer.errors import AuthorizerError, SourceError
+from authorizer.lint.access_rules import OathkeeperConfig, access_rule_files, read_access_rules
+from authorizer.lint.chain import Chain
+from authorizer.lint.codes import Code
+from authorizer.lint.finding import Finding, from_problems
+from authorizer.lint.foreign import read_foreign
+from authorizer.lint.places import Sources
+from authorizer.lint.policies import is_policy, policy_files, read_policies
+from authorizer.lint.ruleset import RuleSet
+from authorizer.lint.traits import Traits, schemas_without_traits
+from authorizer.principals.profiles import compile_profiles
+from authorizer.routing.compile import compile_rules
+from authorizer.routing.files import read_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from authorizer.config.loading import Loaded
+    from authorizer.lint.access_rules import AccessRule
+    from authorizer.lint.policies import Policies
+    from authorizer.principals.profiles import Profiles
+    from authorizer.source.document import Document
+
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
+class InputMissing(AuthorizerError):
+    """What was given to look at is not there, so that nothing can be said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What to look at. Without `rules`, those that the configuration names."""
+
+    rules: tuple[Path, ...] = ()
+    config: Path | None = None
+    policies: Path | None = None
+    access_rules: Path | None = None
+    oathkeeper_config: Path | None = None
+    identity_schemas: tuple[Path, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All paths that were given."""
+        single = (self.config, self.policies, self.access_rules, self.oathkeeper_config)
+        named = tuple(path for path in single if path is not None)
+        return (*self.rules, *named, *self.identity_schemas)
+
+
+def gather(inputs: Inputs, findings: list[Finding]) -> Chain:
+    """Return the chain; what is wrong with a file is added to `findings`.
+
+    Raises InputMissing for a path that is not there, or that has nothing of what it was given for.
+    """
+    try:
+        return _gather(inputs, findings)
+    except OSError as error:
+        msg = f"{error.filename}: cannot be read: {error.strerror}"
+        raise InputMissing(msg) from error
+
+
+def _gather(inputs: Inputs, findings: list[Finding]) -> Chain:
+    for path in inputs.paths:
+        if not path.exists():
+            msg = f"{path}: there is no such file or directory"
+            raise InputMissing(msg)
+    sources = Sources()
+    loaded = _settings(inputs, findings)
+    profiles = _profiles(loaded, findings)
+    oathkeeper = _oathkeeper(inputs.oathkeeper_config, findings)
+    return Chain(
+        sources=sources,
+        oathkeeper=oathkeeper,
+        loaded=loaded,
+        profiles=profiles,
+        rules=_rules(_rule_paths(inputs, loaded), sources, findings),
+        policies=_policies(inputs.policies, findings),
+        access_rules=_access_rules(inputs.access_rules, oathkeeper, findings),
+        traits=_traits(inputs.identity_schemas, findings),
+    )
+
+
+def _settings(inputs: Inputs, findings: list[Finding]) -> Loaded | None:
+    flags = {"--rules": [str(path) for path in inputs.rules] or None}
+    try:
+        return load(inputs.config, flags, inputs.environ)
+    except SourceError as error:
+        findings += from_problems(Code.INVALID_CONFIG, error.problems)
+        return None
+
+
+def _profiles(loaded: Loaded | None, findings: list[Finding]) -> Profiles | None:
+    if loaded is None:
+        return None
+    principals = loaded.settings.principals
+    try:
+        return compile_profiles(
+            Part(loaded.origin, ("principals", "profiles"), principals.profiles),
+            Part(loaded.origin, ("principals", "default"), principals.default),
+        )
+    except SourceError as error:
+        findings += from_problems(Code.INVALID_CONFIG, error.problems)
+        return None
+
+
+def _rule_paths(inputs: Inputs, loaded: Loaded | None) -> tuple[Path, ...]:
+    if inputs.rules:
+        return inputs.rules
+    configured = loaded.settings.rules.paths if loaded is not None else ()
+    return tuple(_near(Path(path)) for path in configured)
+
+
+def _near(path: Path) -> Path:
+    """Return a path as a person would write it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _rules(paths: tuple[Path, ...], sources: Sources, findings: list[Finding]) -> RuleSet | None:
+    if not paths:
+        return None
+    try:
+        documents = read_rules(paths)
+        return RuleSet(documents, compile_rules(documents), sources)
+    except SourceError as error:
+        findings += from_problems(Code.INVALID_RULES, error.problems)
+        return None
+
+
+def _oathkeeper(path: Path | None, findings: list[Finding]) -> OathkeeperConfig:
+    documents = _documents([path] if path is not None else [], findings)
+    return OathkeeperConfig(documents[0] if documents else None)
+
+
+def _policies(folder: Path | None, findings: list[Finding]) -> Policies | None:
+    if folder is None:
+        return None
+    before = len(findings)
+    documents = _documents(policy_files(folder), findings)
+    if len(findings) > before:
+        # What cannot be read may know everything.
+        return None
+    policies = [document for document in documents if is_policy(document)]
+    if not policies:
+        msg = f"{folder}: there is no Cerbos policy here"
+        raise InputMissing(msg)
+    return read_policies(policies)
+
+
+def _access_rules(
+    path: Path | None, oathkeeper: OathkeeperConfig, findings: list[Finding]
+) -> tuple[AccessRule, ...] | None:
+    if path is None:
+        return None
+    before = len(findings)
+    rules = read_access_rules(_documents(access_rule_files(path), findings), oathkeeper)
+    if len(findings) > before:
+        return None
+    if not rules:
+        msg = f"{path}: there is no access rule of Oathkeeper here"
+        raise InputMissing(msg)
+    return rules
+
+
+def _traits(paths: tuple[Path, ...], findings: list[Finding]) -> Traits | None:
+    if not paths:
+        return None
+    before = len(findings)
+    documents = _documents(paths, findings)
+    for document in schemas_without_traits(documents):
+        message = "this is no identity schema: it has no `properties.traits`"
+        findings.append(Finding(Code.UNREADABLE_FILE, document.place(()), message))
+    return Traits(documents) if len(findings) == before else None
+
+
+def _documents(paths: Iterable[Path], findings: list[Finding]) -> list[Document]:
+    documents: list[Document] = []
+    for path in paths:
+        try:
+            documents += read_foreign(path)
+        except SourceError as error:
+            findings += from_problems(Code.UNREADABLE_FILE, error.problems)
+    return documents

@@ -1,0 +1,68 @@
+"""What a caller asks for, beside the path: the method, the query and the headers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_NOTHING: Final[Mapping[str, tuple[str, ...]]] = {}
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class UnreadableQuery(ValueError):
+    """A query of which nobody knows how the application reads it. `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request's method, query string (still encoded) and headers (lower-case names)."""
+
+    method: str
+    query_string: str = ""
+    headers: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING)
+
+    @cached_property
+    def query(self) -> Mapping[str, list[str]]:
+        """Every parameter with all its values, in order; read when a rule first wants it.
+
+        Raises UnreadableQuery.
+        """
+        text = self.query_string
+        if not text:
+            return {}
+        if ";" in text:
+            # Separates parameters in Go before 1.17, Rack before 3, Python before 3.10, …
+            raise UnreadableQuery("it has a `;`, which some applications read as `&`")
+        if _BAD_ESCAPE.search(text):
+            raise UnreadableQuery("it has a % that begins no escape")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+        except ValueError:
+            raise UnreadableQuery("it is not UTF-8 when it is decoded") from None
+        parameters: dict[str, list[str]] = {}
+        for name, value in pairs:
+            parameters.setdefault(name, []).append(value)
+        return parameters
+
+    def sent_query(self, name: str) -> list[str]:
+        """Return every value of a parameter, its name in letters of either case.
+
+        Raises UnreadableQuery.
+        """
+        folded = name.casefold()
+        return [
+            value
+            for known, values in self.query.items()
+            if known == name or known.casefold() == folded
+            for value in values
+        ]

@@ -1,0 +1,105 @@
+"""Settings are judged as Oathkeeper merges them: the access rule's over its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from lintfolder import Folder
+
+GOOD_SESSION = 'extra_from: "@this"'
+GOOD_RETRY = "retry: {give_up_after: 10ms}"
+
+
+def oathkeeper(
+    folder: Folder, session: str = GOOD_SESSION, retry: str = GOOD_RETRY, extra: str = ""
+) -> None:
+    folder.write(
+        "oathkeeper.yml",
+        f"""\
+        authenticators:
+          cookie_session: {{enabled: true, config: {{{session}}}}}
+          anonymous: {{enabled: true, config: {{subject: nobody}}}}
+        authorizers:
+          remote_json: {{enabled: true, config: {{payload: "{{}}", {retry} {extra}}}}}
+        """,
+    )
+
+
+@pytest.mark.parametrize("has_rules", [True, False])
+@pytest.mark.parametrize(
+    ("session", "retry", "codes"),
+    [
+        (GOOD_SESSION, GOOD_RETRY, []),
+        ("", GOOD_RETRY, ["session-without-extra"]),
+        ("extra_from: identity", GOOD_RETRY, ["session-without-extra"]),
+        (f"{GOOD_SESSION}, preserve_query: false", GOOD_RETRY, ["query-to-kratos"]),
+        (f"{GOOD_SESSION}, preserve_query: true", GOOD_RETRY, []),
+        (GOOD_SESSION, "retry: {}", ["stalling-retry"]),
+        (GOOD_SESSION, "retry: {give_up_after: 1s}", ["stalling-retry"]),
+        (GOOD_SESSION, "retry: {give_up_after: 10ms, max_delay: 100ms}", ["max-delay"]),
+        (GOOD_SESSION, "retry: {give_up_after: 10ms, max_delay: 500ns}", []),
+    ],
+)
+def test_what_oathkeeper_says_for_all_is_judged(
+    folder: Folder, session: str, retry: str, codes: list[str], has_rules: bool
+) -> None:
+    oathkeeper(folder, session, retry)
+    folder.route("/a")
+    if has_rules:
+        folder.access_rule("https://api.test/a")
+        assert folder.codes() == codes
+    else:
+        # The payload that nobody inherits is one that nobody is let in by.
+        assert [code for code in folder.codes() if not code.startswith("payload-")] == codes
+
+
+def test_an_access_rule_wins_over_oathkeepers_own_settings(folder: Folder) -> None:
+    oathkeeper(folder, "", "retry: {}")
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    file = folder.path / "access-rules" / "rules.yml"
+    better = file.read_text().replace(
+        "{handler: cookie_session}", f"{{handler: cookie_session, config: {{{GOOD_SESSION}}}}}"
+    )
+    file.write_text(better.replace("    config:\n", f"    config:\n      {GOOD_RETRY}\n", 1))
+    assert folder.codes() == []
+
+
+def test_what_is_not_given_is_not_said_to_be_missing(folder: Folder) -> None:
+    folder.access_rule("https://api.test/a")
+    folder.route("/a")
+    assert folder.codes() == []
+
+
+def test_a_header_that_is_never_sent_is_told(folder: Folder) -> None:
+    forwarded = ", forward_response_headers_to_upstream: [x-decision-id, X-Nothing]"
+    oathkeeper(folder, extra=forwarded)
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    [finding] = folder.lint()
+    assert finding.code == "unsent-header"
+    assert "`X-Nothing`" in finding.message
+
+
+def test_the_anonymous_subject_must_be_one_of_the_profiles(folder: Folder) -> None:
+    oathkeeper(folder)
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    file = folder.path / "access-rules" / "rules.yml"
+    text = file.read_text().replace("{handler: cookie_session}", "{handler: anonymous}")
+    file.write_text(text)
+    assert folder.codes() == ["unnamed-profile"]
+    file.write_text(text.replace('"kratos"', '"anonymous"'))
+    assert folder.codes() == ["anonymous-subject"]
+    folder.write(
+        "authorizer.yaml",
+        """\
+        principals:
+          profiles:
+            anonymous: {shape: anonymous, subjects: [nobody], roles: {always: [anonymous]}}
+        """,
+    )
+    assert folder.codes() == []
