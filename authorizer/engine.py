@@ -25,10 +25,12 @@ from authorizer.model import (
     Reason,
     Refused,
 )
+from authorizer.routing.answer_headers import answer_headers
 from authorizer.routing.reading import Ambiguous, locate
+from authorizer.routing.redaction import REDACTED, shown_path
 from authorizer.routing.render import render
 from authorizer.routing.route import Require
-from authorizer.routing.table import Unmatched
+from authorizer.routing.table import Matched, Unmatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,10 +121,16 @@ async def ask(
 class Question:
     """What is asked of the PDP, and what is known of the decision so far."""
 
-    route: Route
+    matched: Matched
+    request: AccessRequest
     principal: Principal
     checks: tuple[Check, ...]
     record: DecisionRecord
+
+    @property
+    def route(self) -> Route:
+        """The route that asks."""
+        return self.matched.route
 
 
 def _translate(
@@ -134,12 +142,13 @@ def _translate(
         return replace(record, outcome=Refused(Reason.MALFORMED_REQUEST, str(error)))
     if isinstance(address, Ambiguous):
         return replace(record, outcome=Deny(Reason.AMBIGUOUS_URL, address.detail))
-    record = replace(record, host=address.host, path=address.path)
-    matched = snapshot.routes.match(address, request.method)
+    matched = snapshot.routes.match(address, request.method, request.headers)
+    record = replace(record, host=address.host, path=shown_path(matched, address, snapshot.routes))
     if isinstance(matched, Unmatched):
         return replace(record, outcome=Deny(matched.reason, matched.detail))
     route = matched.route
-    record = replace(record, route=route.id)
+    # Until there is something to say in them, so that observing has them too.
+    record = replace(record, route=route.id, response_headers=answer_headers(matched, request))
     if matched.preflight:
         return replace(record, outcome=Allow(Reason.ROUTE_ALLOW, "a preflight request"))
     if route.effect is not None and not route.profiles:
@@ -147,7 +156,8 @@ def _translate(
     principal = _principal(route, request, snapshot, now)
     if isinstance(principal, Deny):
         return replace(record, outcome=principal)
-    record = replace(record, profile=principal.profile)
+    headers = answer_headers(matched, request, principal)
+    record = replace(record, profile=principal.profile, response_headers=headers)
     if route.effect is not None:
         return replace(record, outcome=_static(route.effect))
     try:
@@ -155,7 +165,8 @@ def _translate(
     except ExpressionError as error:
         detail = f"route {route.id}: {error}"
         return replace(record, outcome=Deny(Reason.MAPPING_FAILED, detail))
-    return Question(route, principal, checks, replace(record, checks=_recorded(checks)))
+    record = replace(record, checks=_recorded(route, checks))
+    return Question(matched, request, principal, checks, record)
 
 
 def _principal(
@@ -176,11 +187,19 @@ def _static(effect: Effect) -> Outcome:
             return Deny(Reason.ROUTE_DENY)
 
 
-def _recorded(checks: Sequence[Check], effects: Sequence[str] = ()) -> tuple[CheckRecord, ...]:
+def _recorded(
+    route: Route, checks: Sequence[Check], effects: Sequence[str] = ()
+) -> tuple[CheckRecord, ...]:
+    """Return checks as they may be logged: without what a redacted capture is in."""
     effects = effects or [""] * len(checks)
     return tuple(
-        CheckRecord(check.resource.kind, check.resource.id, check.action, effect)
-        for check, effect in zip(checks, effects, strict=True)
+        CheckRecord(
+            REDACTED if "kind" in template.hidden else check.resource.kind,
+            REDACTED if "id" in template.hidden else check.resource.id,
+            REDACTED if "action" in template.hidden else check.action,
+            effect,
+        )
+        for template, check, effect in zip(route.checks, checks, effects, strict=True)
     )
 
 
@@ -200,8 +219,15 @@ def _fold(question: Question, answer: PdpAnswer) -> DecisionRecord:
         errors = sorted({error for result in results for error in result.validation_errors})
         detail = "the PDP's schemas refuse: " + "; ".join(errors) if errors else ""
         outcome = Deny(Reason.POLICY_DENY, detail)
-    checks = _recorded(question.checks, [result.effect.value for result in results])
-    return replace(record, outcome=outcome, checks=checks)
+    effects = [result.effect.value for result in results]
+    return replace(
+        record,
+        outcome=outcome,
+        checks=_recorded(question.route, question.checks, effects),
+        response_headers=answer_headers(
+            question.matched, question.request, question.principal, results
+        ),
+    )
 
 
 def observed(record: DecisionRecord, snapshot: Snapshot) -> DecisionRecord:

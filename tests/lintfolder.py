@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from authorizer.lint.gather import Inputs
 from authorizer.lint.run import lint
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from authorizer.lint.finding import Finding
 
 PAYLOAD = """\

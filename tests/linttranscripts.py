@@ -53,8 +53,9 @@ def refreshed(page: str) -> str:
             rf"(<!-- begin: tests/lint/bad/{name} -->\n).*?(<!-- end: tests/lint/bad/{name} -->)",
             re.DOTALL,
         )
-        shown = f"{transcript(name)}\n"
-        page = marked.sub(lambda found, shown=shown: f"{found[1]}{shown}{found[2]}", page)
+        found = marked.search(page)
+        if found is not None:
+            page = page[: found.end(1)] + transcript(name) + "\n" + page[found.start(2) :]
     return page
 
 

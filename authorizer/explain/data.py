@@ -117,7 +117,7 @@ def _result(result: CheckResult | None) -> dict[str, Any] | None:
         "effect": result.effect.value,
         "policy": result.policy,
         "matched_scope": result.matched_scope,
-        "derived_roles": list(result.derived_roles),
+        "derived_roles": sorted(result.derived_roles),
         "outputs": dict(result.outputs),
         "validation_errors": list(result.validation_errors),
     }

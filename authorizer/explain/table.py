@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from authorizer.routing.route import CheckTemplate, Route
     from authorizer.routing.table import PathOwner, RouteTable
 
-_HEADINGS: Final = ("HOST", "PATH", "METHODS", "ROUTE", "ASKS", "READS", "MODE", "PLACE")
+_HEADINGS: Final = ("HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "MODE", "PLACE")
 _PREFLIGHT: Final = "OPTIONS (preflight)"
 
 
@@ -34,6 +34,7 @@ def table_data(table: RouteTable) -> list[dict[str, Any]]:
             "host": str(owner.host),
             "path": route.path.text,
             "methods": sorted(route.methods),
+            "conditions": _conditions(route),
             "preflight": route is owner.preflight,
             "route": route.id,
             "description": route.description,
@@ -42,6 +43,10 @@ def table_data(table: RouteTable) -> list[dict[str, Any]]:
             "checks": [_check_data(check) for check in route.checks],
             "reading": _reading(route),
             "profiles": sorted(route.profiles),
+            "response_headers": {
+                name: template.text for name, template in route.response_headers.items()
+            },
+            "redact": sorted(route.redact),
             "mode": _mode(route),
             "file": short_name(route.place.source),
             "line": route.place.line,
@@ -61,6 +66,7 @@ def _row(owner: PathOwner, route: Route) -> tuple[str, ...]:
         str(owner.host),
         route.path.text,
         " ".join(_methods(owner, route)),
+        ", ".join(_conditions(route)) or "-",
         route.id,
         _asks(route),
         ", ".join(_reading(route)) or "-",
@@ -103,6 +109,10 @@ def _check_data(check: CheckTemplate) -> dict[str, Any]:
 
 def _reading(route: Route) -> Sequence[str]:
     return sorted(item.value for item in (*route.permits, *route.reads))
+
+
+def _conditions(route: Route) -> Sequence[str]:
+    return sorted(map(str, route.conditions))
 
 
 def _mode(route: Route) -> str:

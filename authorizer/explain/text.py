@@ -163,7 +163,8 @@ def _check(check: Check, result: CheckResult | None) -> Iterator[str]:
     if result is not None:
         yield f"    {result.effect.value} by {_policy(result)}"
         if result.derived_roles:
-            yield f"    derived roles: {', '.join(result.derived_roles)}"
+            # Cerbos gives them in another order each time.
+            yield f"    derived roles: {', '.join(sorted(result.derived_roles))}"
         for source, value in result.outputs.items():
             yield f"    output {source} = {_json(value)}"
         for error in result.validation_errors:

@@ -9,6 +9,7 @@ from authorizer.engine import ask, translate
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord
 from authorizer.pdp.interface import Deadline
+from authorizer.routing.asked import Asked
 from authorizer.routing.candidates import candidates
 from authorizer.routing.reading import Address, Ambiguous, locate, read
 from authorizer.routing.table import Matched
@@ -103,10 +104,11 @@ class _Way:
 
 
 def _way(request: AccessRequest, snapshot: Snapshot, address: Address) -> _Way:
-    found = snapshot.routes.match(address, request.method)
+    asked = Asked(request.method, address.query, request.headers)
+    found = snapshot.routes.match(address, request.method, request.headers)
     return _Way(
         readings=read(address.path),
-        candidates=candidates(snapshot.routes, address, request.method, found),
+        candidates=candidates(snapshot.routes, address, asked, found),
         matched=found if isinstance(found, Matched) else None,
     )
 

@@ -56,17 +56,25 @@ class Bindings:
     `data` is read when first needed; it must not change afterwards (an activation would see it).
     """
 
-    __slots__ = ("_activation", "data")
+    __slots__ = ("_activation", "_doubles", "data")
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self.data = data
         self._activation: Any = None
+        self._doubles: Bindings | None = None
 
     def activation(self, env: Any) -> Any:  # noqa: ANN401 - the library's types are opaque
         """Return the CEL activation over these values."""
         if self._activation is None:
             self._activation = env.Activation(self.data)
         return self._activation
+
+    @property
+    def doubles(self) -> Bindings:
+        """The same, with integers beyond 64 bits as doubles: what Cerbos makes of them too."""
+        if self._doubles is None:
+            self._doubles = Bindings({name: _doubled(item) for name, item in self.data.items()})
+        return self._doubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +110,23 @@ class Expression:
                 except (KeyError, TypeError, IndexError):
                     raise MissingKey(self.text, f"there is no `{key}`") from None
             return value  # type: ignore[no-any-return]
+        kind, value = self._run(bindings)
+        if kind == _ERROR and value.startswith(_TOO_LARGE):
+            # One such integer anywhere in a name fails every expression on it.
+            kind, value = self._run(bindings.doubles)
+        if kind == _ERROR:
+            raise _failure(self.text, value)
+        return _plain(value, self.text)
+
+    def _run(self, bindings: Bindings) -> tuple[str, Any]:
+        """Return the type of the result and its value; for an error, CEL's own text."""
         try:
             result = self._program.eval(bindings.activation(self._env))
-            kind = result.type().name()
-            if kind in ("ERROR", "*error*", "UNKNOWN"):
-                raise _failure(self.text, str(result.plain_value()))
-            return _plain(result.plain_value(), self.text)
         except RuntimeError as error:
-            raise _failure(self.text, str(error)) from None
+            return _ERROR, str(error)
+        kind = result.type().name()
+        value = result.plain_value()
+        return (_ERROR, str(value)) if kind in _NO_VALUE else (kind, value)
 
 
 class Vocabulary:
@@ -157,6 +174,11 @@ class Vocabulary:
         )
 
 
+_ERROR: Final = "ERROR"
+_NO_VALUE: Final = (_ERROR, "*error*", "UNKNOWN")
+_TOO_LARGE: Final = "INVALID_ARGUMENT: Integer value "
+_SMALLEST: Final = -(2**63)
+_LARGEST: Final = 2**63 - 1
 _STATUS: Final = {
     "NOT_FOUND": "a key that it reads is missing",
     "INVALID_ARGUMENT": "a value that it reads does not fit the operation",
@@ -190,6 +212,20 @@ def _syntax_error(text: str, expression: str, names: Mapping[str, str]) -> CelSy
     if reason.startswith("undeclared reference"):
         reason += "; the names are " + ", ".join(sorted(names))
     return CelSyntaxError(max(offset, 0), reason)
+
+
+def _doubled(value: Any) -> Any:  # noqa: ANN401 - any of a request's values
+    match value:
+        case bool():
+            return value
+        case int():
+            return value if _SMALLEST <= value <= _LARGEST else float(value)
+        case dict():
+            return {key: _doubled(item) for key, item in value.items()}
+        case list():
+            return [_doubled(item) for item in value]
+        case _:
+            return value
 
 
 def _plain(value: Any, text: str) -> JsonValue:  # noqa: ANN401 - this is what makes it typed

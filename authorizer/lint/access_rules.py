@@ -157,7 +157,7 @@ def _access_rule(view: View, name: str, config: OathkeeperConfig) -> AccessRule:
     upstream = view.get("upstream")
     strip = [upstream.get(key) for key in _STRIP_PATH] if upstream is not None else []
     return AccessRule(
-        id=name,
+        id=name or f"in line {view.place.line}",
         view=view,
         url=url,
         pattern=pattern,

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from authorizer.lint.regex import compile_regex
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -20,6 +22,8 @@ _MAX_EXPANSIONS: Final = 64
 _MAX_SAMPLES: Final = 6
 # A class of no more characters than these is spelled out.
 _FEW: Final = 4
+# A dot comes first, as it is what a bare `.` was mostly meant to be.
+_TRIED: Final = ".a7A/-"
 _PRINTABLE: Final = "".join(map(chr, range(0x20, 0x7F)))
 _SEEDS: Final = (
     "",
@@ -59,7 +63,7 @@ def expand(regex: str) -> list[Expansion]:
         reader = _Reader(regex)
         found = reader.alternatives()
         return found if reader.at == len(regex) else []
-    except (_NotRead, re.error, IndexError, RecursionError):
+    except (ValueError, IndexError, RecursionError):
         return []
 
 
@@ -78,7 +82,7 @@ def _sample(part: str | Open, number: int) -> str:
     return part if isinstance(part, str) else part.samples[min(number, len(part.samples) - 1)]
 
 
-class _NotRead(Exception):
+class _NotRead(ValueError):
     """The regex has something that is not known here."""
 
 
@@ -172,16 +176,16 @@ def _end_of_class(text: str, start: int) -> int:
 @functools.lru_cache(maxsize=1024)
 def _characters(text: str) -> list[Expansion]:
     """Return the characters that a class stands for, or an open part where they are many."""
-    compiled = re.compile(text)
+    compiled = compile_regex(text)
     members = [character for character in _PRINTABLE if compiled.fullmatch(character)]
     if 0 < len(members) <= _FEW:
         return [(member,) for member in members]
-    some = [character for character in "a7A/-" if character in members] or members[:1]
+    some = [character for character in _TRIED if character in members] or members[:1]
     return [(Open(tuple(some)),)] if some else []
 
 
 @functools.lru_cache(maxsize=1024)
 def _fitting(text: str) -> tuple[str, ...]:
-    compiled = re.compile(text)
+    compiled = compile_regex(text)
     found = [seed for seed in _SEEDS if compiled.fullmatch(seed)]
     return tuple(found[:_MAX_SAMPLES])

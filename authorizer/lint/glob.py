@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Final
+
+from authorizer.lint.regex import compile_regex
+
+_TOKEN: Final = re.compile(r"\*\*|\[!?[^\]]+\]|\\.|.", re.DOTALL)
 
 
 def glob_regex(glob: str, separators: str) -> str:
@@ -10,52 +15,29 @@ def glob_regex(glob: str, separators: str) -> str:
 
     `*` and `?` stop at the separators, `**` does not; `[a-z]`, `[!a-z]` and `{one,other}` work.
     """
-    single = f"[^{re.escape(separators)}]" if separators else r"(?s:.)"
+    single = f"[^{re.escape(separators)}]"
+    wildcards = {"**": "(?s:.*)", "*": f"{single}*", "?": single, "{": "(?:"}
+    inside = {"}": ")", ",": "|"}
     out: list[str] = []
     depth = 0
-    at = 0
-    while at < len(glob):
-        character = glob[at]
-        match character:
-            case "*":
-                double = glob.startswith("**", at)
-                out.append(r"(?s:.*)" if double else f"{single}*")
-                at += double
-            case "?":
-                out.append(single)
-            case "[":
-                end = _closing(glob, at)
-                out.append(_class(glob[at + 1 : end]))
-                at = end
-            case "{":
-                out.append("(?:")
-                depth += 1
-            case "}" if depth:
-                out.append(")")
-                depth -= 1
-            case "," if depth:
-                out.append("|")
-            case "\\" if at + 1 < len(glob):
-                at += 1
-                out.append(re.escape(glob[at]))
-            case _:
-                out.append(re.escape(character))
-        at += 1
-    if depth:
-        msg = "a `{` without its `}`"
-        raise ValueError(msg)
-    return "".join(out)
+    for token in _TOKEN.findall(glob):
+        if token in wildcards:
+            out.append(wildcards[token])
+        elif depth and token in inside:
+            out.append(inside[token])
+        elif token == "[":
+            msg = "a `[` without its `]`"
+            raise ValueError(msg)
+        else:
+            out.append(_class(token) if token[0] == "[" else re.escape(token[-1]))
+        depth += (token == "{") - (token == "}" and depth > 0)
+    regex = "".join(out)
+    compile_regex(regex)
+    return regex
 
 
-def _closing(glob: str, start: int) -> int:
-    end = glob.find("]", start + 2)
-    if end < 0:
-        msg = "a `[` without its `]`"
-        raise ValueError(msg)
-    return end
-
-
-def _class(inner: str) -> str:
+def _class(token: str) -> str:
+    inner = token[1:-1]
     members = inner.removeprefix("!")
     for special in "\\^[":
         members = members.replace(special, f"\\{special}")

@@ -124,7 +124,7 @@ def _compiled(glob: str) -> re.Pattern[str]:
     """Return a glob of Cerbos: `*` by itself is everything, else it stops at a colon."""
     try:
         return re.compile("(?s:.*)" if glob == _ANYTHING else glob_regex(glob, ":"))
-    except (ValueError, re.error):
+    except ValueError:
         return re.compile(re.escape(glob))
 
 

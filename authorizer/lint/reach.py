@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
+from authorizer.errors import MalformedRequest
 from authorizer.lint.expansion import expand, samples
 from authorizer.model import Reason
 from authorizer.routing.pattern import Rank
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from authorizer.lint.urlpattern import Prefix
     from authorizer.routing.pattern import HostPattern, PathPattern, Segment
     from authorizer.routing.route import Route
-    from authorizer.routing.table import RouteTable
+    from authorizer.routing.table import RouteTable, Unmatched
 
 _UUID: Final = "123e4567-e89b-42d3-a456-426614174000"
 _SAMPLES: Final = {
@@ -62,7 +63,7 @@ class Reach:
 def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
     """Return which of the access rules reach which routes of the table."""
     readable = [rule for rule in rules if rule.pattern is not None]
-    written = _written(readable)
+    written = _Written(readable)
     origins = _origins(readable)
     by_route: dict[str, tuple[AccessRule, ...]] = {}
     methods: dict[str, frozenset[str]] = {}
@@ -118,13 +119,10 @@ def _common(rule: AccessRule, route: Route) -> frozenset[str]:
 
 def _owns(route: Route, table: RouteTable, origin: str, path: str, method: str) -> bool:
     """Say whether a URL is the route's, should its conditions hold too."""
-    address = locate(origin + quote(path, safe="/"))
-    if isinstance(address, Ambiguous):
-        return False
-    found = table.match(address, method)
+    found = _match(table, origin, path, method)
     if isinstance(found, Matched):
         return found.route is route or _place(found.route) == _place(route)
-    return found.reason is Reason.CONDITION_NOT_MAPPED
+    return found is not None and found.reason is Reason.CONDITION_NOT_MAPPED
 
 
 def _place(route: Route) -> tuple[object, ...]:
@@ -135,11 +133,17 @@ def _place(route: Route) -> tuple[object, ...]:
 
 def _covers(table: RouteTable, origin: str, path: str) -> bool:
     """Say whether a route owns the path, whatever methods it maps."""
-    address = locate(origin + quote(path, safe="/"))
-    if isinstance(address, Ambiguous):
-        return False
-    found = table.match(address, "GET")
-    return isinstance(found, Matched) or found.reason in _OWNED
+    found = _match(table, origin, path, "GET")
+    return isinstance(found, Matched) or (found is not None and found.reason in _OWNED)
+
+
+def _match(table: RouteTable, origin: str, path: str, method: str) -> Matched | Unmatched | None:
+    """Return what the table says of a request for a decoded path; None for no plain host."""
+    try:
+        address = locate(origin + quote(path, safe="/"))
+    except MalformedRequest:
+        return None
+    return None if isinstance(address, Ambiguous) else table.match(address, method)
 
 
 def _uncovered(rule: AccessRule, table: RouteTable, covered: Iterable[str]) -> Iterator[Prefix]:
@@ -166,17 +170,6 @@ def _below(path: str, prefix: Prefix) -> bool:
     return not prefix.whole and path.startswith(prefix.path)
 
 
-def _written(rules: Iterable[AccessRule]) -> tuple[tuple[str, ...], ...]:
-    """Return the paths of access rules, by samples, cut into words."""
-    found = {
-        tuple(path.split("/")[1:]): None
-        for rule in rules
-        if rule.pattern is not None
-        for path in rule.pattern.paths
-    }
-    return tuple(found)[:_MAX_WRITTEN]
-
-
 def _origins(rules: Iterable[AccessRule]) -> tuple[str, ...]:
     found = {
         origin: None
@@ -187,9 +180,7 @@ def _origins(rules: Iterable[AccessRule]) -> tuple[str, ...]:
     return tuple(found)[:_MAX_ORIGINS]
 
 
-def _urls(
-    route: Route, written: Sequence[Sequence[str]], origins: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+def _urls(route: Route, written: _Written, origins: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield URLs that may be the route's: (origin, decoded path)."""
     paths = _paths(route.path, written)
     for host in route.hosts:
@@ -215,18 +206,55 @@ def _origins_of(host: HostPattern, origins: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _paths(pattern: PathPattern, written: Sequence[Sequence[str]]) -> Sequence[str]:
+def _paths(pattern: PathPattern, written: _Written) -> Sequence[str]:
     """Return paths that fit a pattern: its captures by samples, and by what access rules say."""
     choices = [_choices(segment) for segment in pattern.segments]
     found = {
         tuple(values[min(number, len(values) - 1)] for values in choices): None
         for number in range(max(map(len, choices), default=1))
     }
-    for words in written:
-        overlay = zip(pattern.segments, choices, _padded(words, len(choices)), strict=True)
-        found[tuple(_overlaid(*place) for place in overlay)] = None
+    captures = tuple(
+        number
+        for number, segment in enumerate(pattern.segments)
+        if segment.rank is not Rank.LITERAL
+    )
+    plain = [values[0] for values in choices]
+    for words in written.at(captures, len(choices)):
+        path = list(plain)
+        for number, word in zip(captures, words, strict=True):
+            path[number] = _overlaid(pattern.segments[number], plain[number], word)
+        found[tuple(path)] = None
     slash = "/" if pattern.trailing_slash else ""
     return ["/" + "/".join(path) + slash for path in itertools.islice(found, _MAX_PATHS)]
+
+
+class _Written:
+    """The paths that access rules have, cut into words."""
+
+    def __init__(self, rules: Iterable[AccessRule]) -> None:
+        found = {
+            tuple(path.split("/")[1:]): None
+            for rule in rules
+            if rule.pattern is not None
+            for path in rule.pattern.paths
+        }
+        self._paths = tuple(found)[:_MAX_WRITTEN]
+        self._known: dict[tuple[tuple[int, ...], int], tuple[tuple[str, ...], ...]] = {}
+
+    def at(self, places: tuple[int, ...], length: int) -> tuple[tuple[str, ...], ...]:
+        """Return the words in these places of paths of this length, each combination once.
+
+        Kept, as the routes of one API have few shapes.
+        """
+        known = self._known.get((places, length))
+        if known is None:
+            found = {
+                tuple(padded[place] for place in places): None
+                for path in self._paths
+                for padded in (_padded(path, length),)
+            }
+            known = self._known[places, length] = tuple(found)
+        return known
 
 
 def _padded(words: Sequence[str], length: int) -> list[str]:
@@ -237,13 +265,11 @@ def _padded(words: Sequence[str], length: int) -> list[str]:
     return kept
 
 
-def _overlaid(segment: Segment, choices: Sequence[str], word: str) -> str:
-    if segment.rank is Rank.LITERAL or not word:
-        return choices[0]
+def _overlaid(segment: Segment, sample: str, word: str) -> str:
     if segment.rank is Rank.TAIL:
-        return word
+        return word or sample
     word = word.partition("/")[0]
-    return word if segment.fits(word) else choices[0]
+    return word if word and segment.fits(word) else sample
 
 
 def _choices(segment: Segment) -> tuple[str, ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
-
-from authorizer.expressions.template import Template
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from authorizer.expressions.template import Template
     from authorizer.lint.places import Sources
     from authorizer.routing.route import Route
     from authorizer.routing.table import RouteTable
     from authorizer.source.document import Document, Place
+
+
+T = TypeVar("T")
 
 
 class RuleSet:
@@ -76,21 +78,16 @@ def strings(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[A
                 yield from strings(item, (*path, number))
 
 
-def templates(value: object) -> Iterator[Template]:
-    """Yield every template in a compiled part of the rules, whatever holds it."""
+def parts(value: object, kind: type[T]) -> Iterator[T]:
+    """Yield everything of a kind in a compiled part of the rules, whatever holds it."""
     match value:
-        case Template():
+        case _ if isinstance(value, kind):
             yield value
         case dict():
-            yield from _each(value)
+            yield from parts(list(value.values()), kind)
         case tuple() | list() | frozenset():
             for item in value:
-                yield from templates(item)
+                yield from parts(item, kind)
         case _ if dataclasses.is_dataclass(value):
             for field in dataclasses.fields(value):
-                yield from templates(getattr(value, field.name))
-
-
-def _each(mapping: Mapping[Any, object]) -> Iterator[Template]:
-    for item in mapping.values():
-        yield from templates(item)
+                yield from parts(getattr(value, field.name), kind)

@@ -8,18 +8,21 @@ rule/engine_regexp.go, engine_glob.go.)
 from __future__ import annotations
 
 import re
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.expansion import Open, expand, samples
 from authorizer.lint.glob import glob_regex
+from authorizer.lint.regex import compile_regex
 
 if TYPE_CHECKING:
     from authorizer.lint.expansion import Expansion
 
 _GLOB_SEPARATORS: Final = "./"
-_URL: Final = re.compile(r"(https?)://([^/]*)(/.*)?", re.DOTALL)
+# For a pattern that begins with something open.
+_ANYWHERE: Final = ("https://host.example/", "https://host.example/a")
+_ANY_SCHEME: Final = re.compile(r"[^:/]*://[^/]*(/.*)?", re.DOTALL)
+_URL: Final = re.compile(r"(https?)://([^/]+)(/.*)?", re.DOTALL)
 # .NET's spelling of what Python spells otherwise.
 _NAMED: Final = re.compile(r"\(\?<(?=[A-Za-z_])")
 # Flags for the rest of a pattern, which Python takes only at the very beginning.
@@ -71,21 +74,19 @@ def parse_url_pattern(text: str, *, is_glob: bool) -> UrlPattern:
             regex += f"({glob_regex(piece, _GLOB_SEPARATORS)})"
         else:
             regex += f"({_FLAGS.sub(_scoped, _NAMED.sub('(?P<', piece))})"
-    try:
-        with warnings.catch_warnings():
-            # What Python reads otherwise than .NET (`[a-z-[aeiou]]`) it warns about.
-            warnings.simplefilter("error")
-            compiled = re.compile(f"^{regex}$")
-    except (re.error, Warning) as error:
-        raise ValueError(str(error)) from None
+    compiled = compile_regex(f"^{regex}$")
     expansions = expand(regex)
-    urls = tuple(
-        dict.fromkeys(
-            url for expansion in expansions for url in samples(expansion) if compiled.match(url)
-        )
-    )
-    prefixes = tuple(dict.fromkeys(_prefix(expansion) for expansion in expansions))
-    return UrlPattern(compiled, urls, prefixes)
+    texts = [text for expansion in expansions for text in samples(expansion)]
+    urls = [url for url in map(_with_scheme, texts) if compiled.match(url)]
+    urls = urls or [url for url in _ANYWHERE if compiled.match(url)]
+    prefixes = dict.fromkeys(_prefix(expansion) for expansion in expansions)
+    return UrlPattern(compiled, tuple(dict.fromkeys(urls)), tuple(prefixes))
+
+
+def _with_scheme(text: str) -> str:
+    """Return a sample with a scheme that requests have."""
+    scheme, separator, rest = text.partition("://")
+    return text if scheme in ("http", "https") or not separator else f"https://{rest}"
 
 
 def _scoped(found: re.Match[str]) -> str:
@@ -123,11 +124,12 @@ def _prefix(expansion: Expansion) -> Prefix:
         if isinstance(part, str):
             text += part
             continue
-        if (found := _URL.fullmatch(text)) and found[3]:
-            return Prefix(found[3], whole=False)
+        if (found := _ANY_SCHEME.fullmatch(text)) and found[1]:
+            return Prefix(found[1], whole=False)
         text += _within_host(part)
-    found = _URL.fullmatch(text)
-    return Prefix((found[3] or "") if found else "", whole=True)
+    found = _ANY_SCHEME.fullmatch(text)
+    path = found[1] if found else None
+    return Prefix(path or "", whole=path is not None)
 
 
 def _within_host(part: Open) -> str:

@@ -19,6 +19,7 @@ class UnreadableQuery(ValueError):
     """A query of which nobody knows how the application reads it. `reason` says why."""
 
     def __init__(self, reason: str) -> None:
+        """Say why nobody knows."""
         self.reason = reason
         super().__init__(reason)
 
@@ -42,13 +43,16 @@ class Asked:
             return {}
         if ";" in text:
             # Separates parameters in Go before 1.17, Rack before 3, Python before 3.10, …
-            raise UnreadableQuery("it has a `;`, which some applications read as `&`")
+            reason = "it has a `;`, which some applications read as `&`"
+            raise UnreadableQuery(reason)
         if _BAD_ESCAPE.search(text):
-            raise UnreadableQuery("it has a % that begins no escape")
+            reason = "it has a % that begins no escape"
+            raise UnreadableQuery(reason)
         try:
             pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
         except ValueError:
-            raise UnreadableQuery("it is not UTF-8 when it is decoded") from None
+            reason = "it is not UTF-8 when it is decoded"
+            raise UnreadableQuery(reason) from None
         parameters: dict[str, list[str]] = {}
         for name, value in pairs:
             parameters.setdefault(name, []).append(value)

@@ -21,6 +21,7 @@ from authorizer.routing.table import Matched, Unmatched
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from authorizer.routing.asked import Asked
     from authorizer.routing.pattern import HostPattern, PathPattern, Segment
     from authorizer.routing.reading import Address, Reading
     from authorizer.routing.route import Route
@@ -55,9 +56,11 @@ class Candidate:
 
 
 def candidates(
-    table: RouteTable, address: Address, method: str, found: Matched | Unmatched
+    table: RouteTable, address: Address, asked: Asked, found: Matched | Unmatched
 ) -> tuple[Candidate, ...]:
-    """Return the routes that came near, the most specific first; `found` is what `match` said.
+    """Return the routes that came near, the most specific first.
+
+    `asked` is what `match` was asked, beside the address, and `found` what it said.
 
     These are all whose path fits the URL in some reading. Where there is none, the nearest that
     the host has. None at all where the URL cannot be read.
@@ -74,7 +77,7 @@ def candidates(
     if not fitting:
         return _nearest(table, address.host, readings[0])
     fitting.sort(key=lambda pair: _specificity(pair[0], address.host))
-    judge = _Judge(address.host, method, found, near or _first(fitting, address.host))
+    judge = _Judge(address.host, asked, found, near or _first(fitting, address.host))
     return tuple(Candidate(route, *judge.verdict(route, fits)) for route, fits in fitting)
 
 
@@ -99,10 +102,10 @@ class _Judge:
     """
 
     def __init__(
-        self, host: str, method: str, found: Matched | Unmatched, near: tuple[Route, ...]
+        self, host: str, asked: Asked, found: Matched | Unmatched, near: tuple[Route, ...]
     ) -> None:
         self.host = host
-        self.method = method
+        self.asked = asked
         self.found = found
         self.near = near
         self.contested = isinstance(found, Unmatched) and found.reason is Reason.AMBIGUOUS_URL
@@ -136,13 +139,22 @@ class _Judge:
 
     def _same_path(self, route: Route) -> tuple[Verdict, str]:
         """Say why another route of the path that owns the request was taken, or none was."""
-        entry = mapping(route, self.method)
+        method = self.asked.method
+        entry = mapping(route, method)
         if entry is None:
             listed = " ".join(sorted(route.methods)) or "none but a preflight's"
             return Verdict.OTHER_METHOD, f"the methods that it maps are {listed}"
-        if isinstance(self.found, Matched) and entry != mapping(self.found.route, self.method):
+        if isinstance(self.found, Matched) and entry != mapping(self.found.route, method):
             return Verdict.OTHER_METHOD, "another route of this path maps the method more closely"
-        return Verdict.OTHER_CONDITION, "its conditions do not hold, or another route has more"
+        return Verdict.OTHER_CONDITION, self._conditions(route)
+
+    def _conditions(self, route: Route) -> str:
+        if isinstance(self.found, Unmatched) and self.found.reason is Reason.MAPPING_FAILED:
+            return f"nobody can say whether its conditions hold: {self.found.detail}"
+        failed = sorted(str(one) for one in route.conditions if not one.holds(self.asked))
+        if failed:
+            return "it is only for requests with " + " and ".join(f"`{one}`" for one in failed)
+        return "another route of this path has more conditions that hold"
 
 
 def _less_specific(route: Route, winner: Route, host: str) -> tuple[Verdict, str]:

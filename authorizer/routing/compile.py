@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import RulesError
-from authorizer.expressions.cel import Expression
-from authorizer.expressions.template import (
-    Template,
-    TemplateSyntaxError,
-    compile_template,
-    compile_value,
-    references,
-)
+from authorizer.expressions.template import compile_value, references
 from authorizer.model import Effect
-from authorizer.routing.constraints import objection
+from authorizer.routing.compiler import Compiler, Reporter
+from authorizer.routing.conditions import Condition, Part
 from authorizer.routing.pattern import (
     ANY_HOST,
     HostPattern,
@@ -34,13 +29,14 @@ from authorizer.routing.route import (
     Uses,
 )
 from authorizer.routing.tabulate import tabulate
-from authorizer.routing.vocabulary import VOCABULARY, objection_to
+from authorizer.routing.vocabulary import ANSWER
 from authorizer.source.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from authorizer.errors import Problem
+    from authorizer.expressions.template import Template
     from authorizer.routing.table import RouteTable
     from authorizer.source.document import Document
 
@@ -50,8 +46,29 @@ _PERMITS: Final = {
     for key, value in (loosening.value.split(": "),)
 }
 _READS: Final = {reads.value: reads for reads in Reads}
-# CEL types that may give a string.
-_TEXT_TYPES: Final = ("STRING", "DYN")
+# Every answer has the first four; the others are between two machines of HTTP.
+RESERVED_HEADERS: Final = frozenset(
+    (
+        "x-decision-id",
+        "x-decision-reason",
+        "x-authorizer-route",
+        "x-cerbos-call-id",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "keep-alive",
+        "location",
+        "proxy-authenticate",
+        "retry-after",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
 _READING_KEYS: Final = tuple(dict.fromkeys(key.split(": ")[0] for key in (*_PERMITS, *_READS)))
 
 
@@ -78,33 +95,14 @@ def compile_rules(documents: Sequence[Document]) -> RouteTable:
     return table
 
 
-class _Reporter:
-    """Collects what is wrong with one route, by the path of the value in its document."""
-
-    def __init__(self, document: Document, base: tuple[str | int, ...]) -> None:
-        self.document = document
-        self.base = base
-        self.problems: list[Problem] = []
-
-    def add(self, path: Sequence[str | int], message: str, hint: str = "", offset: int = 0) -> None:
-        """Report a problem; `offset` counts characters into a value that stands on one line."""
-        problem = self.document.problem((*self.base, *path), message, hint)
-        if offset:
-            # A quoted scalar starts with its quote; being one off there is better than nothing.
-            problem = type(problem)(
-                problem.source, problem.line, problem.column + offset, message, hint
-            )
-        self.problems.append(problem)
-
-
 def _routes(document: Document, problems: list[Problem]) -> Iterator[Route]:
     value: Any = document.value
     defaults = value.get("defaults", {})
-    everywhere = _Reporter(document, ("defaults",))
+    everywhere = Reporter(document, ("defaults",))
     hosts = _hosts(defaults, everywhere)
     problems += everywhere.problems
     for number, raw in enumerate(value["routes"]):
-        report = _Reporter(document, ("routes", number))
+        report = Reporter(document, ("routes", number))
         route = _route(raw, defaults, hosts, report)
         problems += report.problems
         # Routes whose hosts are not known would tie with others by mistake.
@@ -116,7 +114,7 @@ def _route(
     raw: Mapping[str, Any],
     defaults: Mapping[str, Any],
     hosts: tuple[HostPattern, ...],
-    report: _Reporter,
+    report: Reporter,
 ) -> Route | None:
     match = raw["match"]
     try:
@@ -126,8 +124,14 @@ def _route(
         return None
     settings = {**defaults, **raw, **match}
     hosts = _hosts(match, report, "match") or hosts
-    checks = _checks(raw, path, report)
+    redact = frozenset(raw.get("redact", ()))
+    for number, name in enumerate(raw.get("redact", ())):
+        if name not in path.names:
+            report.add(("redact", number), f"the path has no capture `{name}`")
+    checks = tuple(_hidden(check, redact) for check in _checks(raw, path, report))
     methods = _methods(raw, report)
+    conditions = _conditions(match, report)
+    response_headers = _response_headers(raw, path, report)
     if report.problems:
         return None
     reading = [f"{key}: {settings[key]}" for key in _READING_KEYS if key in settings]
@@ -137,6 +141,7 @@ def _route(
         hosts=hosts or (ANY_HOST,),
         path=path,
         methods=methods,
+        conditions=conditions,
         permits=frozenset(_PERMITS[item] for item in reading if item in _PERMITS),
         reads=frozenset(_READS[item] for item in reading if item in _READS),
         preflight=settings.get("preflight") == "allow",
@@ -146,11 +151,13 @@ def _route(
         observe=settings.get("mode") == "observe",
         profiles=frozenset(settings.get("profiles", ())),
         uses=_uses(checks),
+        redact=redact,
+        response_headers=response_headers,
         description=raw.get("description", ""),
     )
 
 
-def _hosts(raw: Mapping[str, Any], report: _Reporter, *where: str | int) -> tuple[HostPattern, ...]:
+def _hosts(raw: Mapping[str, Any], report: Reporter, *where: str | int) -> tuple[HostPattern, ...]:
     hosts = []
     for number, text in enumerate(raw.get("hosts", ())):
         try:
@@ -160,7 +167,7 @@ def _hosts(raw: Mapping[str, Any], report: _Reporter, *where: str | int) -> tupl
     return tuple(hosts)
 
 
-def _methods(raw: Mapping[str, Any], report: _Reporter) -> frozenset[str]:
+def _methods(raw: Mapping[str, Any], report: Reporter) -> frozenset[str]:
     listed = raw["match"].get("methods")
     mapped = [
         frozenset(check["actions"]) for check in (raw, *raw.get("checks", ())) if "actions" in check
@@ -184,12 +191,65 @@ def _methods(raw: Mapping[str, Any], report: _Reporter) -> frozenset[str]:
     return mapped[0]
 
 
+def _conditions(match: Mapping[str, Any], report: Reporter) -> frozenset[Condition]:
+    conditions: dict[tuple[Part, str], Condition] = {}
+    for part in Part:
+        for name, wanted in match.get(part.value, {}).items():
+            known = name.lower() if part is Part.HEADERS else name
+            if (part, known) in conditions:
+                report.add(("match", part.value, name), "this header is there twice")
+            value = None if wanted == "*" else wanted
+            conditions[part, known] = Condition(part, known, value)
+    return frozenset(conditions.values())
+
+
+def _response_headers(
+    raw: Mapping[str, Any], path: PathPattern, report: Reporter
+) -> Mapping[str, Template]:
+    compiler = Compiler(path, report, ANSWER)
+    templates: dict[str, Template] = {}
+    seen: set[str] = set()
+    for name, text in raw.get("response_headers", {}).items():
+        where = ("response_headers", name)
+        if name.lower() in seen:
+            report.add(where, "this header is there twice")
+        elif name.lower() in RESERVED_HEADERS:
+            report.add(where, "this header is the authorizer's own, or HTTP's; choose another name")
+        seen.add(name.lower())
+        templates[name] = compiler.template(text, where)
+    return templates
+
+
+def _hidden(check: CheckTemplate, redact: frozenset[str]) -> CheckTemplate:
+    """Mark what a log must not have of a check, as a redacted capture is in it."""
+    if not redact:
+        return check
+
+    def shows(*templates: Template) -> bool:
+        return any(
+            (reference.name == "path" and (not reference.keys or reference.keys[0] in redact))
+            or (reference.name == "request" and reference.keys[:1] in ((), ("path",)))
+            for _, _, reference in references(iter(templates))
+        )
+
+    hidden = {
+        name
+        for name, templates in (
+            ("kind", (check.resource.kind,)),
+            ("id", (check.resource.id,)),
+            ("action", tuple(check.actions.values())),
+        )
+        if shows(*templates)
+    }
+    return replace(check, hidden=frozenset(hidden))
+
+
 def _asks(raw: Mapping[str, Any]) -> list[str]:
     return [key for key in ("resource", "checks", "effect") if key in raw]
 
 
 def _checks(
-    raw: Mapping[str, Any], path: PathPattern, report: _Reporter
+    raw: Mapping[str, Any], path: PathPattern, report: Reporter
 ) -> tuple[CheckTemplate, ...]:
     asks = _asks(raw)
     if len(asks) > 1:
@@ -199,6 +259,8 @@ def _checks(
         if raw.get("preflight") != "allow":
             report.add((), "nothing to decide with", "give it `resource`, `checks` or `effect`")
         return ()
+    if "require" in raw and asks != ["checks"]:
+        report.add(("require",), "`require` is about several `checks`, and there are none")
     if asks == ["resource"]:
         return _check(raw, (), path, report)
     for key in ("action", "actions"):
@@ -215,9 +277,9 @@ def _checks(
 
 
 def _check(
-    raw: Mapping[str, Any], where: tuple[str | int, ...], path: PathPattern, report: _Reporter
+    raw: Mapping[str, Any], where: tuple[str | int, ...], path: PathPattern, report: Reporter
 ) -> tuple[CheckTemplate, ...]:
-    compiler = _Compiler(path, report)
+    compiler = Compiler(path, report)
     if ("action" in raw) == ("actions" in raw):
         report.add(where, "give it either `action` or `actions`")
         return ()
@@ -244,43 +306,6 @@ def _check(
         for name, value in resource.get("attr", {}).items()
     }
     return (CheckTemplate(ResourceTemplate(attr=attr, **templates, **options), actions),)
-
-
-class _Compiler:
-    """Compiles the templates of one route, and holds their names to what the route offers."""
-
-    def __init__(self, path: PathPattern, report: _Reporter) -> None:
-        self.captures = path.names
-        self.report = report
-
-    def field(self, key: str, text: str, where: Sequence[str | int]) -> Template:
-        """Return a template that gives a check's `key`; what is wrong with it is reported."""
-        template = self.template(text, where)
-        problem = ""
-        match template.parts:
-            case (str(constant),):
-                problem = objection(key, constant)
-            case (Expression() as expression,) if expression.type_name not in _TEXT_TYPES:
-                problem = "it must give a string; use string(…)"
-        if problem:
-            self.report.add(where, f"`{text}`: {problem}")
-        return template
-
-    def template(self, text: str, where: Sequence[str | int]) -> Template:
-        """Return a template; what is wrong with it is reported."""
-        try:
-            template = compile_template(text, VOCABULARY)
-        except TemplateSyntaxError as error:
-            self.report.add(where, error.reason, offset=error.offset)
-            return Template(text, ())
-        for _, expression, reference in references(iter((template,))):
-            if problem := objection_to(reference, self.captures):
-                self.report.add(where, f"`{expression.text}`: {problem}")
-        return template
-
-    def text(self, where: tuple[str | int, ...], text: str) -> Template:
-        """Return a template in an attribute; what is wrong with it is reported."""
-        return self.template(text, where)
 
 
 def _templates(check: CheckTemplate) -> Iterator[Template]:

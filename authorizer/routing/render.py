@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
 from authorizer.model import Check, Resource
+from authorizer.routing.asked import UnreadableQuery
 from authorizer.routing.constraints import UNCLEAR, is_clear, objection
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from authorizer.expressions.template import Template
     from authorizer.model import AccessRequest, Principal
+    from authorizer.routing.asked import Asked
     from authorizer.routing.reading import Address
     from authorizer.routing.route import CheckTemplate, Route
     from authorizer.routing.table import Matched
@@ -36,7 +37,7 @@ def _names(
     matched: Matched, address: Address, request: AccessRequest, principal: Principal
 ) -> Mapping[str, Any]:
     route = matched.route
-    query_all = _query(address, route)
+    query_all = _query(matched.asked, route)
     headers_all = request.headers
     for name in route.uses.headers:
         if len(headers_all.get(name, ())) > 1:
@@ -71,21 +72,18 @@ def _canonical(matched: Matched) -> str:
     return path + "/" if reading.trailing_slash else path
 
 
-def _query(address: Address, route: Route) -> Mapping[str, list[str]]:
+def _query(asked: Asked, route: Route) -> Mapping[str, list[str]]:
     """Return the query's parameters; only a route that reads them can be failed by them."""
-    if not route.uses.reads_query or not address.query:
+    if not route.uses.reads_query:
         return {}
     try:
-        pairs = parse_qsl(address.query, keep_blank_values=True, errors="strict")
-    except ValueError:
-        raise ExpressionError("query", "it is not UTF-8 when it is decoded") from None
-    query: dict[str, list[str]] = {}
-    for name, value in pairs:
-        query.setdefault(name, []).append(value)
-    for name in route.uses.query:
-        if len(query.get(name, ())) > 1:
-            reason = "the caller sent this parameter more than once"
-            raise ExpressionError(f"query.{name}", reason)
+        for name in route.uses.query:
+            if len(asked.sent_query(name)) > 1:
+                reason = "the caller sent this parameter more than once"
+                raise ExpressionError(f"query.{name}", reason)
+        query = asked.query
+    except UnreadableQuery as error:
+        raise ExpressionError("query", error.reason) from None
     return query
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from authorizer.expressions.template import Template, ValueTemplate
     from authorizer.model import Effect
+    from authorizer.routing.conditions import Condition
     from authorizer.routing.pattern import HostPattern, PathPattern
     from authorizer.routing.reading import Loosening
     from authorizer.source.document import Place
@@ -45,10 +46,15 @@ class ResourceTemplate:
 
 @dataclass(frozen=True, slots=True)
 class CheckTemplate:
-    """One check of a route. `actions` by method; "" holds the one for every method."""
+    """One check of a route. `actions` by method; "" holds the one for every method.
+
+    `hidden` are those of kind, id and action that a log must not have, as a redacted capture is
+    in them.
+    """
 
     resource: ResourceTemplate
     actions: Mapping[str, Template]
+    hidden: frozenset[str] = frozenset()
 
     def action(self, method: str) -> Template:
         """Return the action for a method that the route maps."""
@@ -74,7 +80,8 @@ class Route:
     """One route of a rule file.
 
     `methods` may hold "*". `effect` is set on a route that asks no PDP, else `checks` is not empty.
-    `profiles` are the profiles that may use it; empty: all.
+    `profiles` are the profiles that may use it; empty: all. `redact` are captures that no log may
+    have. `response_headers` are templates by the header's name.
     """
 
     id: str
@@ -82,6 +89,7 @@ class Route:
     hosts: tuple[HostPattern, ...]
     path: PathPattern
     methods: frozenset[str]
+    conditions: frozenset[Condition] = frozenset()
     permits: frozenset[Loosening] = frozenset()
     reads: frozenset[Reads] = frozenset()
     preflight: bool = False
@@ -91,4 +99,6 @@ class Route:
     observe: bool = False
     profiles: frozenset[str] = frozenset()
     uses: Uses = Uses()
+    redact: frozenset[str] = frozenset()
+    response_headers: Mapping[str, Template] = field(default_factory=dict)
     description: str = ""

@@ -7,6 +7,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 from authorizer.model import Reason
+from authorizer.routing.asked import Asked, UnreadableQuery
+from authorizer.routing.conditions import repeated
 from authorizer.routing.pattern import Rank, Split
 from authorizer.routing.reading import Ambiguous, Loosening, Reading, read
 from authorizer.routing.route import Reads
@@ -32,12 +34,15 @@ _EXEMPT: Final = {_FOLDED: Reads.CASE_STRICT, _SUFFIX: Reads.SUFFIX_STRICT}
 
 @dataclass(slots=True, eq=False)
 class PathOwner:
-    """All routes of one path on one host. They agree on how their application reads a URL."""
+    """All routes of one path on one host. They agree on how their application reads a URL.
+
+    `by_method` has the routes that map a method, those whose conditions say most first.
+    """
 
     pattern: PathPattern
     host: HostPattern
     routes: list[Route] = field(default_factory=list)
-    by_method: dict[str, Route] = field(default_factory=dict)
+    by_method: dict[str, list[Route]] = field(default_factory=dict)
     preflight: Route | None = None
 
     @property
@@ -50,24 +55,25 @@ class PathOwner:
         """The readings that its routes rule out."""
         return self.routes[0].reads
 
-    def route(self, method: str) -> Route | None:
-        """Return the route that maps a method: HEAD follows GET, "*" takes what is left."""
+    def mapping(self, method: str) -> Sequence[Route]:
+        """Return the routes that map a method: HEAD follows GET, "*" takes what is left."""
         routes = self.by_method
         found = routes.get(method)
         if found is None and method == "HEAD":
             found = routes.get("GET")
-        if found is None and method == "OPTIONS":
-            found = self.preflight
-        return found if found is not None else routes.get("*")
+        if found is None and method == "OPTIONS" and self.preflight is not None:
+            found = [self.preflight]
+        return found if found is not None else routes.get("*", ())
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """The route that owns a request. `path` are its captures."""
+    """The route that owns a request. `path` are its captures, `asked` what it was chosen by."""
 
     route: Route
     path: Mapping[str, str]
     reading: Reading
+    asked: Asked
     preflight: bool = False
 
 
@@ -76,7 +82,8 @@ class Unmatched:
     """No route owns the request; `detail` names those that come near, `near` is those routes.
 
     For `ambiguous_url` the first of them owns the URL as it is written, the next by another
-    reading. For `method_not_mapped` they are all routes of the path that owns the request.
+    reading. For `method_not_mapped` and `condition_not_mapped` they are all routes of the path that
+    owns the request.
     """
 
     reason: Reason
@@ -86,16 +93,22 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:
-    """Compiled routes. `hosts` are in the order in which they are asked: most specific first."""
+    """Compiled routes. Hosts are in the order in which they are asked: most specific first.
+
+    `redacts` says whether any route keeps something out of the logs.
+    """
 
     routes: tuple[Route, ...]
     exact_hosts: Mapping[str, Trie[PathOwner]]
     suffix_hosts: tuple[tuple[str, Trie[PathOwner]], ...]
     any_host: Trie[PathOwner]
     by_id: Mapping[str, Route]
+    redacts: bool = False
 
-    def match(self, address: Address, method: str) -> Matched | Unmatched:
-        """Return the route for a request, or why there is none."""
+    def match(
+        self, address: Address, method: str, headers: Mapping[str, Sequence[str]] | None = None
+    ) -> Matched | Unmatched:
+        """Return the route for a request, or why there is none; header names in lower case."""
         readings = read(address.path)
         if isinstance(readings, Ambiguous):
             return Unmatched(Reason.AMBIGUOUS_URL, readings.detail)
@@ -104,19 +117,16 @@ class RouteTable:
         if isinstance(found, Unmatched):
             return found
         owner, reading = found
-        route = owner.route(method)
-        if route is None:
-            return Unmatched(
-                Reason.METHOD_NOT_MAPPED,
-                f"no route of {owner.pattern.text} maps this method",
-                tuple(owner.routes),
-            )
+        asked = Asked(method, address.query, headers or {})
+        route = _choose(owner, asked)
+        if isinstance(route, Unmatched):
+            return route
         captures = capture(route.path, reading, keep_slash=Reads.SLASH_STRICT in owner.reads)
         if captures is None:
             detail = f"route {route.id}: a segment can be cut into its captures in two ways"
             return Unmatched(Reason.AMBIGUOUS_URL, detail, (route,))
         preflight = method == "OPTIONS" and method not in owner.by_method
-        return Matched(route, captures, reading, preflight and route is owner.preflight)
+        return Matched(route, captures, reading, asked, preflight and route is owner.preflight)
 
     def owners(self) -> Iterator[PathOwner]:
         """Yield every path of every host, in the order in which they are asked."""
@@ -134,6 +144,31 @@ class RouteTable:
             if host.endswith(suffix):
                 yield trie
         yield self.any_host
+
+
+def _choose(owner: PathOwner, asked: Asked) -> Route | Unmatched:
+    """Return the route of a path for a request: its method, and the conditions that say most."""
+    routes = owner.mapping(asked.method)
+    near = tuple(owner.routes)
+    path = owner.pattern.text
+    if not routes:
+        detail = f"no route of {path} maps this method"
+        return Unmatched(Reason.METHOD_NOT_MAPPED, detail, near)
+    if len(routes) == 1 and not routes[0].conditions:
+        return routes[0]
+    try:
+        for route in routes:
+            twice = repeated(route.conditions, asked)
+            if twice is not None:
+                detail = f"route {route.id}: the caller sent {twice.part}.{twice.name} twice"
+                return Unmatched(Reason.MAPPING_FAILED, detail, (route,))
+        for route in routes:
+            if all(condition.holds(asked) for condition in route.conditions):
+                return route
+    except UnreadableQuery as error:
+        return Unmatched(Reason.MAPPING_FAILED, f"{path}: query: {error.reason}", near)
+    detail = f"no route of {path} that maps this method has its conditions fulfilled"
+    return Unmatched(Reason.CONDITION_NOT_MAPPED, detail, near)
 
 
 def _decide(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from authorizer.routing.conditions import tie, weight
 from authorizer.routing.pattern import ANY_HOST, HostPattern, Rank, overlap
 from authorizer.routing.table import PathOwner, RouteTable
 from authorizer.routing.trie import Trie
@@ -37,6 +38,7 @@ def tabulate(routes: Sequence[Route], problems: list[Problem]) -> RouteTable:
         suffix_hosts=tuple((host.text, tries[host]) for host in suffixes),
         any_host=tries[ANY_HOST],
         by_id={route.id: route for route in routes},
+        redacts=any(route.redact for route in routes),
     )
 
 
@@ -67,9 +69,15 @@ def _insert(
         problems.append(route.place.problem(message, "give both the same keys under `match`"))
     owner.routes.append(route)
     for method in sorted(route.methods):
-        first = owner.by_method.setdefault(method, route)
-        if first is not route:
-            problems.append(_tie(route, first, f"both map {method} on {route.path.text}"))
+        mapping = owner.by_method.setdefault(method, [])
+        for other in mapping:
+            if tie(route.conditions, other.conditions):
+                why = f"both map {method} on {route.path.text}"
+                if route.conditions != other.conditions:
+                    why += ", and a request can fulfil the conditions of both"
+                problems.append(_tie(route, other, why))
+        mapping.append(route)
+        mapping.sort(key=lambda one: (weight(one.conditions), one.id), reverse=True)
     if route.preflight and owner.preflight is None:
         owner.preflight = route
 

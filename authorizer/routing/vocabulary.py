@@ -20,6 +20,16 @@ VOCABULARY: Final = Vocabulary(
     }
 )
 
+# What a response header can say, once it has been decided.
+ANSWER: Final = Vocabulary(
+    {
+        "outputs": Type.ANY,
+        "path": Type.STRINGS,
+        "subject": Type.STRING,
+        "principal": Type.ANY,
+    }
+)
+
 _FIELDS: Final = {
     "request": ("method", "scheme", "host", "path"),
     "principal": ("id", "roles", "attr"),

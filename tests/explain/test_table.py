@@ -33,7 +33,7 @@ TABLE = compile_rules([load_yaml(RULES, "rules.yaml")])
 
 def test_each_path_of_each_host_is_a_line_the_most_specific_first() -> None:
     heading, *lines = [line.split() for line in table_text(TABLE).splitlines()]
-    assert heading == ["HOST", "PATH", "METHODS", "ROUTE", "ASKS", "READS", "MODE", "PLACE"]
+    assert heading == ["HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "MODE", "PLACE"]
     assert [(line[0], line[1]) for line in lines] == [
         ("a.test", "/d/knock"),
         ("a.test", "/d/{id}/move"),
@@ -46,15 +46,15 @@ def test_each_path_of_each_host_is_a_line_the_most_specific_first() -> None:
 def test_a_line_says_what_the_route_asks_and_how_it_reads() -> None:
     text = " ".join(table_text(TABLE).split())
     assert (
-        "b.test /d/{id} GET PATCH item document ${path.id}: GET view, PATCH edit"
+        "b.test /d/{id} GET PATCH - item document ${path.id}: GET view, PATCH edit"
         " case: strict, encoded_slash: keep observe rules.yaml:5:9" in text
     )
     assert (
-        "a.test /d/{id}/move POST OPTIONS (preflight) move"
+        "a.test /d/{id}/move POST OPTIONS (preflight) - move"
         " any of document ${path.id}: move; folder 1: add - enforce" in text
     )
-    assert "a.test /d/knock OPTIONS (preflight) knock nothing: a preflight only" in text
-    assert "* /{rest...} * tail nothing: deny" in text
+    assert "a.test /d/knock OPTIONS (preflight) - knock nothing: a preflight only" in text
+    assert "* /{rest...} * - tail nothing: deny" in text
 
 
 def test_as_data_it_says_the_same() -> None:
@@ -64,6 +64,7 @@ def test_as_data_it_says_the_same() -> None:
         "host": "b.test",
         "path": "/d/{id}",
         "methods": ["GET", "PATCH"],
+        "conditions": [],
         "preflight": False,
         "route": "item",
         "description": "One of them",
@@ -78,6 +79,8 @@ def test_as_data_it_says_the_same() -> None:
         ],
         "reading": ["case: strict", "encoded_slash: keep"],
         "profiles": ["kratos"],
+        "response_headers": {},
+        "redact": [],
         "mode": "observe",
         "file": "rules.yaml",
         "line": 5,

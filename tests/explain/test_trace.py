@@ -185,7 +185,7 @@ def test_the_pdp_is_asked_to_explain_itself() -> None:
         validation_errors=("resource /of: wrong",),
         policy="resource.document.vdefault/acme",
         matched_scope="acme",
-        derived_roles=("member",),
+        derived_roles=("member", "admin"),
     )
     pdp = ScriptedPdp(always(told))
     found = asyncio.run(explain(decode(body()), ENFORCING, pdp, now=NOW))
@@ -193,7 +193,7 @@ def test_the_pdp_is_asked_to_explain_itself() -> None:
     assert found.results == (told,)
     text = as_text(found)
     assert "allow by resource.document.vdefault/acme in scope acme\n" in text
-    assert "derived roles: member\n" in text
+    assert "derived roles: admin, member\n" in text
     assert 'output rule#1 = {"level": 2}\n' in text
     assert "refused by a schema: resource /of: wrong\n" in text
     assert as_data(found)["checks"][0]["result"]["policy"] == told.policy

@@ -345,3 +345,13 @@ def test_any_text_compiles_or_is_refused_inside_of_it(text: str) -> None:
         return
     assert 0 <= refused.offset <= len(text)
     assert refused.reason
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70, 10**300])
+def test_an_integer_beyond_64_bits_fails_no_expression_but_is_a_double(number: int) -> None:
+    """Oathkeeper has rounded it already, and Cerbos has only doubles."""
+    vocabulary = Vocabulary({"extra": Type.ANY})
+    bindings = Bindings({"extra": {"tags": ["a", "b"], "large": number}})
+
+    assert vocabulary.compile("size(extra.tags)").evaluate(bindings) == 2
+    assert vocabulary.compile("[extra.large]").evaluate(bindings) == [float(number)]

@@ -128,7 +128,7 @@ def test_globs_are_read_where_oathkeeper_says_so(folder: Folder) -> None:
     ],
 )
 def test_a_host_that_a_caller_may_choose_is_told(
-    folder: Folder, url: str, is_chosen: bool
+    folder: Folder, url: str, *, is_chosen: bool
 ) -> None:
     folder.access_rule(url)
     folder.route("/a")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +57,5 @@ def test_laughs_and_circles_end() -> None:
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    try:
+    with contextlib.suppress(SourceError):
         load_foreign(content, "a.yaml")
-    except SourceError:
-        pass

@@ -44,7 +44,7 @@ def oathkeeper(
     ],
 )
 def test_what_oathkeeper_says_for_all_is_judged(
-    folder: Folder, session: str, retry: str, codes: list[str], has_rules: bool
+    folder: Folder, session: str, retry: str, codes: list[str], *, has_rules: bool
 ) -> None:
     oathkeeper(folder, session, retry)
     folder.route("/a")

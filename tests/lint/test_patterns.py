@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from authorizer.lint.expansion import expand, samples
@@ -49,12 +49,8 @@ def test_any_glob_is_a_regex_or_refused(text: str) -> None:
     try:
         regex = glob_regex(text, ":")
     except ValueError:
-        assume(False)
-    try:
-        re.compile(regex)
-    except re.error:
-        # A range that ends before it begins; whoever compiles it says so.
-        assert "-" in text
+        reject()
+    re.compile(regex)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +64,7 @@ def test_any_glob_is_a_regex_or_refused(text: str) -> None:
         ("https://a.test/<a|b>/c", "https://a.test/b/c", True),
     ],
 )
-def test_a_pattern_matches_as_oathkeeper_does(pattern: str, url: str, matches: bool) -> None:
+def test_a_pattern_matches_as_oathkeeper_does(pattern: str, url: str, *, matches: bool) -> None:
     assert parse_url_pattern(pattern, is_glob=False).matches(url) is matches
 
 

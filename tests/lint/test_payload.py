@@ -34,7 +34,7 @@ def test_the_shipped_form_is_clean(folder: Folder) -> None:
         ('"{{ .Subject }}"', ["payload-injection"]),
         ('"{{ print .Subject }}"', ["payload-injection"]),
         ("{{ .Subject | quote }}", ["payload-injection"]),
-        ("{{ .Subject | toJson | trim }}", ["payload-injection"]),
+        ('"{{ .Subject | toJson | trim }}"', ["payload-injection"]),
         ('"{{ .Subject | printf "toJson %s" }}"', ["payload-injection"]),
         ("{{ $s := .Subject }}{{ $s | toJson }}", []),
         ('"{{ .Subject | toJson }}"', ["payload-malformed"]),
@@ -90,7 +90,8 @@ def test_a_header_that_a_route_reads_must_be_passed(folder: Folder, expression: 
     assert folder.codes() == ["unpassed-header"]
     passing = '"headers": {"X-Tenant": {{ .MatchContext.Header.Values "X-Tenant" | toJson }}},\n '
     folder.access_rule(
-        "https://api.test/documents/<.*>", payload=PAYLOAD.replace('"subject"', passing + '"subject"')
+        "https://api.test/documents/<.*>",
+        payload=PAYLOAD.replace('"subject"', passing + '"subject"'),
     )
     assert folder.codes() == []
 

@@ -35,7 +35,7 @@ def resource(kind: str, *actions: str, **more: object) -> dict[str, object]:
     ],
 )
 def test_a_wildcard_in_an_action_stops_at_a_colon(
-    folder: Folder, glob: str, action: str, is_known: bool
+    folder: Folder, glob: str, action: str, *, is_known: bool
 ) -> None:
     folder.policy("document.json", resourcePolicy=resource("document", glob))
     folder.asks(action=action)

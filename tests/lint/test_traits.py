@@ -46,7 +46,7 @@ SCHEMA = {
         ("principal.attr.region", True),
     ],
 )
-def test_traits_in_routes(folder: Folder, expression: str, is_known: bool) -> None:
+def test_traits_in_routes(folder: Folder, expression: str, *, is_known: bool) -> None:
     folder.write("identity.json", json.dumps(SCHEMA))
     folder.write(
         "authorizer.yaml",

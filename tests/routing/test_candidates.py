@@ -8,6 +8,7 @@ from routing.oracle import Rule
 from routing.rulebook import ask, compiled, refused, rule_file
 
 from authorizer.model import Reason
+from authorizer.routing.asked import Asked
 from authorizer.routing.candidates import Candidate, Verdict, candidates
 from authorizer.routing.reading import Address, locate
 from authorizer.routing.table import Matched, RouteTable, Unmatched
@@ -19,7 +20,8 @@ STRICT_SLASH = frozenset({"trailing_slash: strict"})
 def found(table: RouteTable, path: str, method: str, host: str) -> tuple[Candidate, ...]:
     address = locate(f"http://{host}{path}")
     assert isinstance(address, Address)
-    return candidates(table, address, method, ask(table, path, method, f"http://{host}"))
+    answer = ask(table, path, method, f"http://{host}")
+    return candidates(table, address, Asked(method, address.query), answer)
 
 
 def verdicts(
@@ -239,7 +241,7 @@ def test_an_answer_that_names_nobody_is_explained_all_the_same() -> None:
     address = locate("http://api.acme.test/a/b")
     assert isinstance(address, Address)
     nobody = Unmatched(Reason.CONDITION_NOT_MAPPED, "")
-    near = candidates(table, address, "GET", nobody)
+    near = candidates(table, address, Asked("GET"), nobody)
     assert [candidate.verdict for candidate in near] == [
         Verdict.OTHER_CONDITION,
         Verdict.LESS_SPECIFIC_PATH,

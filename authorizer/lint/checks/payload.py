@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.contract.decode import decode
 from authorizer.errors import MalformedRequest, SourceError
+from authorizer.expressions.template import Template
 from authorizer.lint.codes import Code
 from authorizer.lint.finding import Finding
-from authorizer.lint.ruleset import templates as templates_of
+from authorizer.lint.ruleset import parts
+from authorizer.routing.conditions import Condition, Part
 from authorizer.source.schema import load_schema
 from authorizer.source.yaml import load_yaml
 
@@ -154,12 +156,12 @@ def _headers_read(rules: RuleSet, route: Route) -> dict[str, Place]:
     """Return the headers that a route reads, each with a place where it does."""
     found = {
         reference.keys[0]: rules.inside(route, template, expression.text)
-        for template in templates_of(route)
+        for template in parts(route, Template)
         for expression in template.expressions
         for reference in expression.references
         if reference.name in ("headers", "headers_all") and reference.keys
     }
-    # What a route reads without an expression.
-    for name in sorted(route.uses.headers - set(found)):
-        found[name] = rules.match_place(route)
+    for condition in parts(route, Condition):
+        if condition.part is Part.HEADERS:
+            found.setdefault(condition.name, rules.match_place(route))
     return found

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from authorizer.expressions.template import Template
 from authorizer.lint.codes import Code
 from authorizer.lint.finding import Finding
-from authorizer.lint.ruleset import templates
+from authorizer.lint.ruleset import parts
 from authorizer.source.schema import did_you_mean
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def unknown_in_routes(chain: Chain) -> Iterator[Finding]:
         return
     for route in chain.routes:
         added = _added(chain.profiles, route)
-        for template in templates(route):
+        for template in parts(route, Template):
             for expression in template.expressions:
                 for reference in expression.references:
                     path = _trait(reference, added)
@@ -43,7 +44,7 @@ def unknown_in_profiles(chain: Chain) -> Iterator[Finding]:
     if chain.profiles is None or chain.traits is None:
         return
     for name, profile in chain.profiles.by_name.items():
-        for template in templates(profile):
+        for template in parts(profile, Template):
             place = chain.profile_place(name, template.text)
             if place is None:
                 continue
