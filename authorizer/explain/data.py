@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from authorizer.model import Principal
+from authorizer.model import Allow, Principal
 from authorizer.routing.reading import Address, Ambiguous
 from authorizer.routing.written import written
 from authorizer.source.names import short_name
@@ -133,6 +133,9 @@ def _decision(record: DecisionRecord | None) -> dict[str, Any] | None:
         "detail": record.outcome.detail,
         "would_be": would_be.reason.value if would_be is not None else None,
         "would_be_detail": would_be.detail if would_be is not None else None,
-        "response_headers": dict(record.response_headers),
+        # They are sent with a 200 alone.
+        "response_headers": (
+            dict(record.response_headers) if isinstance(record.outcome, Allow) else {}
+        ),
         "cerbos_call_id": record.cerbos_call_id,
     }

@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from authorizer.routing.table import PathOwner, RouteTable
 
 _HEADINGS: Final = ("HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "MODE", "PLACE")
+_NOTHING: Final = "-"
 _PREFLIGHT: Final = "OPTIONS (preflight)"
 
 
 def table_text(table: RouteTable) -> str:
-    """Return a line for each path and route, the most specific first, under a line of headings."""
-    rows = [_HEADINGS, *(_row(owner, route) for owner, route in _routes(table))]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Return a line for each path and route, the most specific first, under a line of headings.
+
+    A column in which no route has anything is left out.
+    """
+    every = [_HEADINGS, *(_row(owner, route) for owner, route in _routes(table))]
+    columns = [column for column in zip(*every, strict=True) if {*column[1:]} != {_NOTHING}]
+    rows = list(zip(*columns, strict=True))
+    widths = [max(map(len, column)) for column in columns]
     return "".join(
         "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
         + "\n"
@@ -66,10 +72,10 @@ def _row(owner: PathOwner, route: Route) -> tuple[str, ...]:
         str(owner.host),
         route.path.text,
         " ".join(_methods(owner, route)),
-        ", ".join(_conditions(route)) or "-",
+        ", ".join(_conditions(route)) or _NOTHING,
         route.id,
         _asks(route),
-        ", ".join(_reading(route)) or "-",
+        ", ".join(_reading(route)) or _NOTHING,
         _mode(route),
         short_place(route.place),
     )

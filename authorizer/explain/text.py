@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.instrumentation.safe_text import printable
-from authorizer.model import Deny
+from authorizer.model import Allow, Deny
 from authorizer.routing.candidates import Verdict
 from authorizer.routing.reading import Ambiguous
 from authorizer.source.names import short_place
@@ -187,8 +187,8 @@ def _decision(record: DecisionRecord | None) -> Iterator[str]:
         kind = type(record.would_be).__name__.lower()
         told = _sentence(kind, record.would_be.reason.value, record.would_be.detail)
         yield f"without observing it would be {told}"
-    for name, value in record.response_headers.items():
-        yield f"{name}: {value}"
+    if isinstance(outcome, Allow):
+        yield from (f"{name}: {value}" for name, value in record.response_headers.items())
 
 
 def _sentence(kind: str, reason: str, detail: str) -> str:

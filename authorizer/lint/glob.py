@@ -7,7 +7,7 @@ from typing import Final
 
 from authorizer.lint.regex import compile_regex
 
-_TOKEN: Final = re.compile(r"\*\*|\[!?[^\]]+\]|\\.|.", re.DOTALL)
+_PIECE: Final = re.compile(r"\*\*|\[!?[^\]]+\]|\\.|.", re.DOTALL)
 
 
 def glob_regex(glob: str, separators: str) -> str:
@@ -20,24 +20,24 @@ def glob_regex(glob: str, separators: str) -> str:
     inside = {"}": ")", ",": "|"}
     out: list[str] = []
     depth = 0
-    for token in _TOKEN.findall(glob):
-        if token in wildcards:
-            out.append(wildcards[token])
-        elif depth and token in inside:
-            out.append(inside[token])
-        elif token == "[":
+    for piece in _PIECE.findall(glob):
+        if piece in wildcards:
+            out.append(wildcards[piece])
+        elif depth and piece in inside:
+            out.append(inside[piece])
+        elif piece == "[":
             msg = "a `[` without its `]`"
             raise ValueError(msg)
         else:
-            out.append(_class(token) if token[0] == "[" else re.escape(token[-1]))
-        depth += (token == "{") - (token == "}" and depth > 0)
+            out.append(_class(piece) if piece[0] == "[" else re.escape(piece[-1]))
+        depth += (piece == "{") - (piece == "}" and depth > 0)
     regex = "".join(out)
     compile_regex(regex)
     return regex
 
 
-def _class(token: str) -> str:
-    inner = token[1:-1]
+def _class(piece: str) -> str:
+    inner = piece[1:-1]
     members = inner.removeprefix("!")
     for special in "\\^[":
         members = members.replace(special, f"\\{special}")

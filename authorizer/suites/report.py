@@ -59,12 +59,12 @@ def describe_failure(result: Result) -> Iterator[str]:
 
 
 def _describe_difference(difference: Difference) -> Iterator[str]:
-    if difference.key != "checks":
+    if not isinstance(difference.expected, (list, dict)):
         yield f"  {difference.key}"
         yield f"    expected  {_shown(difference.expected)}"
         yield f"    got       {_shown(difference.got)}"
         return
-    yield "  checks (- expected, + got)"
+    yield f"  {difference.key} (- expected, + got)"
     expected, got = _pretty(difference.expected), _pretty(difference.got)
     for line in difflib.ndiff(expected, got):
         if not line.startswith("?"):

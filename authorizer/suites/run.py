@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.engine import ask, translate
 from authorizer.errors import PdpUnavailable
-from authorizer.model import DecisionRecord, Reason
+from authorizer.model import Allow, DecisionRecord, Reason
 from authorizer.pdp.interface import Deadline
 from authorizer.routing.methods import mapping
 from authorizer.routing.written import written
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 10.0
 _DECISION_ID: Final = "test"
 # What only the decision says.
-_DECIDED: Final = ("decision", "reason", "would_be")
+_DECIDED: Final = ("decision", "reason", "would_be", "response_headers")
 # What a check has where the rule says nothing.
 _EMPTY: Final = {"attr": {}, "policy_version": "", "scope": ""}
 
@@ -134,11 +134,18 @@ def _is_same(one: Any, other: Any) -> bool:  # noqa: ANN401 - whatever JSON can 
 
 
 def _compare_decision(case: Case, record: DecisionRecord) -> Iterator[Difference]:
+    expected = case.expected
+    # They are sent with a 200 alone.
+    headers = record.response_headers if isinstance(record.outcome, Allow) else {}
+    sent = {name.lower(): value for name, value in headers.items()}
     got = {
         "decision": type(record.outcome).__name__.lower(),
         "reason": record.outcome.reason.value,
         "would_be": record.would_be.reason.value if record.would_be is not None else None,
+        "response_headers": {
+            name: sent.get(name.lower()) for name in expected.get("response_headers", ())
+        },
     }
     for key in _DECIDED:
-        if key in case.expected and case.expected[key] != got[key]:
-            yield Difference(key, case.expected[key], got[key])
+        if key in expected and expected[key] != got[key]:
+            yield Difference(key, expected[key], got[key])

@@ -19,6 +19,9 @@ routes:
     profiles: [kratos]
     resource: {kind: document, id: "${path.id}"}
     actions: {GET: view, PATCH: edit}
+  - id: move.to
+    match: {path: "/d/{id}/move", methods: [POST], hosts: [a.test], query: {to: "*"}}
+    effect: deny
   - id: move
     match: {path: "/d/{id}/move", methods: [POST], hosts: [a.test]}
     require: any
@@ -36,6 +39,7 @@ def test_each_path_of_each_host_is_a_line_the_most_specific_first() -> None:
     assert heading == ["HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "MODE", "PLACE"]
     assert [(line[0], line[1]) for line in lines] == [
         ("a.test", "/d/knock"),
+        ("a.test", "/d/{id}/move"),
         ("a.test", "/d/{id}/move"),
         ("b.test", "/d/{id}"),
         ("*.test", "/d/{id}"),
@@ -57,10 +61,26 @@ def test_a_line_says_what_the_route_asks_and_how_it_reads() -> None:
     assert "* /{rest...} * - tail nothing: deny" in text
 
 
+def test_a_column_that_is_empty_is_left_out() -> None:
+    plain = compile_rules([load_yaml(RULES[: RULES.index("  - id: item")], "rules.yaml")])
+    heading, line = [each.split() for each in table_text(plain).splitlines()]
+    assert heading == ["HOST", "PATH", "METHODS", "ROUTE", "ASKS", "MODE", "PLACE"]
+    assert line == [
+        "*",
+        "/{rest...}",
+        "*",
+        "tail",
+        "nothing:",
+        "deny",
+        "enforce",
+        "rules.yaml:4:10",
+    ]
+
+
 def test_as_data_it_says_the_same() -> None:
     data = json.loads(json.dumps(table_data(TABLE)))
-    assert [row["route"] for row in data] == ["knock", "move", "item", "item", "tail"]
-    assert data[2] == {
+    assert [row["route"] for row in data] == ["knock", "move", "move.to", "item", "item", "tail"]
+    assert data[3] == {
         "host": "b.test",
         "path": "/d/{id}",
         "methods": ["GET", "PATCH"],
@@ -85,5 +105,6 @@ def test_as_data_it_says_the_same() -> None:
         "file": "rules.yaml",
         "line": 5,
     }
+    assert data[2]["conditions"] == ["query.to"]
     assert data[1]["preflight"] is True
     assert data[1]["checks"][0]["actions"] == {"*": "move"}

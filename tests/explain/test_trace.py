@@ -60,6 +60,11 @@ routes:
     match: {path: "/f/{name...}", methods: ["*"], encoded_slash: keep}
     resource: {kind: file, id: "${path.name}"}
     action: read
+  - id: asked
+    match: {path: "/d/{id}", methods: [POST], query: {to: "*"}}
+    response_headers: {X-User: "${principal.id}", X-Level: "${outputs.level}"}
+    resource: {kind: document, id: "${path.id}"}
+    action: ask
   - {id: open, match: {path: /open, methods: [GET]}, preflight: allow, effect: allow}
   - {id: shut, match: {path: /shut, methods: [GET]}, effect: deny}
   - {id: staff, match: {path: /staff, methods: [GET]}, profiles: [kratos], effect: allow}
@@ -110,9 +115,10 @@ PATHS = st.lists(
                      "w", "%2e", "..", "", "x.json", "%EF%BF%BD", ";v", "%"]),
     max_size=4,
 ).map(lambda parts: "/" + "/".join(parts))  # fmt: skip
+QUERIES = st.sampled_from(["", "", "?to=1", "?to=1&to=2", "?to;", "?x=%zz"])
 BODIES = st.builds(
     body,
-    PATHS,
+    st.builds(str.__add__, PATHS, QUERIES),
     st.sampled_from(["GET", "HEAD", "POST", "PATCH", "OPTIONS"]),
     extra=st.sampled_from([None, {}, FAR, session(active=False), {"client_id": "c"}]),
     subject=st.sampled_from(["", "ann", "guest"]),
@@ -263,6 +269,17 @@ def test_observing_says_what_would_have_been() -> None:
     found = explained(body("/w/1"), script=always(Effect.DENY))
     assert "allow, observed\n  without observing it would be deny, policy_deny\n" in as_text(found)
     assert as_data(found)["decision"]["would_be"] == "policy_deny"
+
+
+def test_headers_of_the_answer_are_shown_where_it_is_a_200() -> None:
+    told = CheckResult(Effect.ALLOW, outputs={"resource.document.vdefault#level": 2})
+    allowed = explained(body("/d/1?to=1", "POST"), script=always(told))
+    assert "  allow, policy_allow\n  X-User: ann\n  X-Level: 2\n" in as_text(allowed)
+    sent = as_data(allowed)["decision"]["response_headers"]
+    assert sent == {"X-User": "ann", "X-Level": "2"}
+    denied = explained(body("/d/1?to=1", "POST"), script=always(Effect.DENY))
+    assert "X-User" not in as_text(denied)
+    assert as_data(denied)["decision"]["response_headers"] == {}
 
 
 def test_several_checks_say_how_many_of_them_must_be_allowed() -> None:

@@ -178,6 +178,55 @@ def test_a_url_that_cannot_be_read_has_no_candidates() -> None:
     assert verdicts([EXACT], "/a/../b") == []
 
 
+CONDITIONS = """
+version: 1
+routes:
+  - {id: any, match: {path: /a, methods: [GET]}, effect: allow}
+  - {id: to, match: {path: /a, methods: [GET], query: {to: "*"}}, effect: allow}
+  - id: both
+    match: {path: /a, methods: [GET], query: {to: "1"}, headers: {x-tenant: acme}}
+    effect: allow
+  - {id: only, match: {path: /b, methods: [GET], query: {to: "*"}}, effect: allow}
+"""
+
+
+def conditional(path: str, **headers: str) -> dict[str, tuple[str, str]]:
+    table = compiled(CONDITIONS)
+    address = locate(f"http://api.acme.test{path}")
+    assert isinstance(address, Address)
+    sent = {name.replace("_", "-"): (value,) for name, value in headers.items()}
+    answer = table.match(address, "GET", sent)
+    near = candidates(table, address, Asked("GET", address.query, sent), answer)
+    return {candidate.route.id: (candidate.verdict.value, candidate.detail) for candidate in near}
+
+
+def test_conditions_that_do_not_hold_are_named() -> None:
+    assert conditional("/b") == {
+        "only": ("condition_not_mapped", "it is only for requests with `query.to`")
+    }
+    assert conditional("/a")["both"] == (
+        "condition_not_mapped",
+        "it is only for requests with `headers.x-tenant is acme` and `query.to is 1`",
+    )
+    assert conditional("/a?to=1")["both"] == (
+        "condition_not_mapped",
+        "it is only for requests with `headers.x-tenant is acme`",
+    )
+    assert conditional("/a?to=1")["to"] == ("owns", "")
+
+
+def test_a_route_with_more_conditions_wins_over_those_that_hold_too() -> None:
+    found = conditional("/a?to=1", x_tenant="acme")
+    more = ("condition_not_mapped", "another route of this path has more conditions that hold")
+    assert found == {"both": ("owns", ""), "to": more, "any": more}
+
+
+def test_what_is_sent_twice_leaves_conditions_open() -> None:
+    found = conditional("/b?to=1&to=2")
+    assert found["only"][0] == "condition_not_mapped"
+    assert found["only"][1].startswith("nobody can say whether its conditions hold: ")
+
+
 HOSTS = ("api.acme.test", "*.acme.test")
 SEGMENTS = ("a", "b", "{p}", "{n:int}", "{p}.{q}")
 PARTS = ("a", "b", "A", "7", "a.b", "1.2.3", "x%2Fy", "", "%61", "c")

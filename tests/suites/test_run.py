@@ -34,6 +34,7 @@ version: 1
 routes:
   - id: item
     match: {path: "/d/{id}"}
+    response_headers: {X-User: "${principal.id}"}
     resource: {kind: document, id: "${path.id}", attr: {level: 1, open: true, list: [a, {b: 2}]}}
     actions: {GET: view, PATCH: edit}
   - id: move
@@ -45,6 +46,7 @@ routes:
   - {id: open, match: {path: /open, methods: [GET]}, effect: allow}
   - id: watched
     match: {path: "/w/{id}", methods: [GET]}
+    response_headers: {X-User: "${principal.id}", X-Level: "${outputs.level}"}
     mode: observe
     resource: {kind: report, id: "${path.id}"}
     action: view
@@ -166,6 +168,22 @@ async def test_observing_may_be_expected_with_what_it_replaced() -> None:
     pdp = ScriptedPdp(always(Effect.DENY))
     expected = {"decision": "allow", "reason": "observed", "would_be": "policy_deny"}
     assert (await outcome(case("/w/1", **expected), pdp)).status is Status.PASSED
+
+
+async def test_headers_of_the_answer_may_be_expected_one_by_one() -> None:
+    right = case("/w/1", response_headers={"x-user": "ann", "X-Level": "", "X-Other": None})
+    assert (await outcome(right, allowing())).status is Status.PASSED
+    assert (await outcome(right, None)).status is Status.UNDECIDED
+    found = await outcome(case("/w/1", response_headers={"X-User": "bob"}), allowing())
+    assert found.differences == (
+        Difference("response_headers", {"X-User": "bob"}, {"X-User": "ann"}),
+    )
+
+
+async def test_a_deny_has_no_headers_of_its_route() -> None:
+    pdp = ScriptedPdp(always(Effect.DENY))
+    denied = await outcome(case("/d/1", response_headers={"X-User": "ann"}), pdp)
+    assert denied.differences[0].got == {"X-User": None}
 
 
 @pytest.mark.parametrize(
