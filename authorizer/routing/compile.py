@@ -28,6 +28,7 @@ from authorizer.routing.route import (
     Route,
     Uses,
 )
+from authorizer.routing.shape import is_well_formed
 from authorizer.routing.tabulate import tabulate
 from authorizer.routing.vocabulary import ANSWER
 from authorizer.source.schema import load_schema
@@ -79,7 +80,7 @@ def compile_rules(documents: Sequence[Document]) -> RouteTable:
     order = {document.name: number for number, document in enumerate(documents)}
     schema = load_schema("authorizer.routing", "rules.schema.json")
     for document in documents:
-        found = schema.problems(document)
+        found = [] if is_well_formed(document.value) else schema.problems(document)
         problems += found
         if not found:
             routes += _routes(document, problems)

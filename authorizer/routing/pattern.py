@@ -17,10 +17,11 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 class _Regex(Protocol):
@@ -64,7 +65,8 @@ class Segment:
     `key` is what makes two segments the same place in the table: capture names do not count.
     `names` are the captures, in order. `texts` are a mixed segment's literal pieces, one more
     than there are names (the first or the last may be empty). `regex` is what a whole segment must
-    match, `any_case` the same for an application that does not tell `A` from `a`.
+    match, `any_case` the same for an application that does not tell `A` from `a`, `lax` for one
+    that takes values which are not canonical.
     """
 
     rank: Rank
@@ -73,6 +75,7 @@ class Segment:
     texts: tuple[str, ...] = ()
     regex: _Regex | None = None
     any_case: _Regex | None = None
+    lax: _Regex | None = None
 
     def fits(self, value: str) -> bool:
         """Say whether a decoded segment fits, whatever it captures."""
@@ -85,6 +88,10 @@ class Segment:
                 return value != ""
             case _:
                 return self.regex is not None and self.regex.fullmatch(value) is not None
+
+    def fits_laxly(self, value: str) -> bool:
+        """Say whether a decoded segment fits when its value need not be canonical."""
+        return self.fits(value) or (self.lax is not None and self.lax.fullmatch(value) is not None)
 
     def fits_folded(self, value: str) -> bool:
         """Say whether a decoded segment fits when letters of either case are the same."""
@@ -102,7 +109,8 @@ class Segment:
     def split(self, value: str) -> tuple[str, ...] | Split | None:
         """Return what a mixed segment captures: None where it does not fit; captures are not empty.
 
-        AMBIGUOUS where the value can be cut in two ways: nobody knows which one the upstream takes.
+        AMBIGUOUS where the value can be cut in two ways, or where a capture has the text beside it
+        in it: nobody knows what the upstream takes. Express finds no `{a}.{b}` in `1.2.`.
         """
         return _split(self.texts, value)
 
@@ -120,7 +128,12 @@ def _split(texts: Sequence[str], value: str) -> tuple[str, ...] | Split | None:
     # Every way to cut lies between these two, so they tell without trying them all.
     mirrored = _cut(inner[::-1], [text[::-1] for text in reversed(separators)])
     rightmost = [piece[::-1] for piece in reversed(mirrored or [])]
-    return tuple(leftmost) if leftmost == rightmost else Split.AMBIGUOUS
+    if leftmost != rightmost or any(
+        text in before or text in after
+        for text, (before, after) in zip(separators, pairwise(leftmost), strict=True)
+    ):
+        return Split.AMBIGUOUS
+    return tuple(leftmost)
 
 
 def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
@@ -134,6 +147,14 @@ def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
         value = value[at + len(separator) :]
     pieces.append(value)
     return pieces if value else None
+
+
+def may_be_lax(segments: Iterable[str]) -> bool:
+    """Say whether one of them, or its beginning, could be an int or a uuid that is not canonical.
+
+    Quick, and right where it says no.
+    """
+    return _LAX_BEGINNING.search("/" + "/".join(segments)) is not None
 
 
 def overlap(one: Segment, other: Segment) -> bool:
@@ -165,13 +186,21 @@ class PathPattern:
 _INT: Final = re.compile(r"0|[1-9][0-9]{0,18}")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+# What applications take for them too: leading zeros (Starlette, Django), signs and spaces
+# (ASP.NET); no dashes (Starlette, ASP.NET), braces (ASP.NET).
+_LAX_INT: Final = re.compile(r"\s*[+-]?\d+\s*")
+_LAX_UUID: Final = re.compile(r"[{(]?[0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}[)}]?")
+# How a segment with one of them begins, unless it is a canonical number, whatever follows that.
+_LAX_BEGINNING: Final = re.compile(
+    r"/(?:(?!(?:0|[1-9][0-9]{0,18})(?![\d\s]))\s*[+-]?\d|[{(]?[0-9A-Fa-f]{8})"
+)
 _SLUG_ANY_CASE: Final = re.compile(_SLUG.pattern, re.IGNORECASE)
 # OpenAPI's names have dashes and dots too; `path['user-id']` reads such a one.
 _NAME: Final = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _KINDS: Final = {
-    "int": (Rank.INT, _INT, _INT),
-    "uuid": (Rank.UUID, _UUID, _UUID),
-    "slug": (Rank.SLUG, _SLUG, _SLUG_ANY_CASE),
+    "int": (Rank.INT, _INT, _INT, _LAX_INT),
+    "uuid": (Rank.UUID, _UUID, _UUID, _LAX_UUID),
+    "slug": (Rank.SLUG, _SLUG, _SLUG_ANY_CASE, None),
 }
 # Far more than any API has; the walks of the table are as deep as a path has segments.
 MAX_SEGMENTS: Final = 100
@@ -281,8 +310,8 @@ def _whole(inner: str, offset: int) -> Segment:
         return Segment(Rank.ANY, "{}", (_name(inner, offset),))
     names = (_name(name, offset),)
     if kind in _KINDS:
-        rank, known, any_case = _KINDS[kind]
-        return Segment(rank, f"{{:{kind}}}", names, regex=known, any_case=any_case)
+        rank, known, any_case, lax = _KINDS[kind]
+        return Segment(rank, f"{{:{kind}}}", names, regex=known, any_case=any_case, lax=lax)
     if len(kind) > 2 and kind.startswith("/") and kind.endswith("/"):  # noqa: PLR2004 - //
         if "/" in kind[1:-1]:
             raise PatternError(offset, "a regex is matched with one segment, so it has no `/`")

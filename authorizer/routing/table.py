@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from authorizer.model import Reason
 from authorizer.routing.asked import Asked, UnreadableQuery
 from authorizer.routing.conditions import repeated
-from authorizer.routing.pattern import Rank, Split
+from authorizer.routing.pattern import Rank, Split, may_be_lax
 from authorizer.routing.reading import Ambiguous, Loosening, Reading, read
 from authorizer.routing.route import Reads
 from authorizer.routing.trie import Shape, Trie
@@ -29,6 +29,8 @@ _FOLDED: Final = "with letters of the other case"
 _SUFFIX: Final = "without its suffix"
 _MATRIX: Final = "without its matrix parameters"
 _COLLAPSED: Final = "without its empty segments"
+_EMPTY_TAIL: Final = "with nothing behind its slash"
+_LAX: Final = "with a number or a UUID that is written otherwise"
 _EXEMPT: Final = {_FOLDED: Reads.CASE_STRICT, _SUFFIX: Reads.SUFFIX_STRICT}
 
 
@@ -265,7 +267,8 @@ def _rival(
 ) -> tuple[PathOwner, str] | None:
     """Return who else would own the URL, and by which plausible reading; None if nobody would."""
     has_upper = any(trie.has_upper for trie in tries)
-    for names in _plausible(reading, has_upper=has_upper):
+    has_lax = any(trie.has_lax for trie in tries)
+    for names in _plausible(reading, has_upper=has_upper, has_lax=has_lax):
         if not owner.reads.isdisjoint(_EXEMPT[name] for name in names if name in _EXEMPT):
             continue
         for trailing_slash in _slashes(reading, owner):
@@ -285,7 +288,7 @@ def _slashes(reading: Reading, owner: PathOwner) -> tuple[bool, ...]:
     return (True,) if Reads.SLASH_STRICT in owner.reads else (True, False)
 
 
-def _plausible(reading: Reading, *, has_upper: bool) -> Iterator[tuple[str, ...]]:
+def _plausible(reading: Reading, *, has_upper: bool, has_lax: bool) -> Iterator[tuple[str, ...]]:
     """Yield the other plausible readings: what they do, each on its own and with the others."""
     names = []
     if reading.wire != reading.segments:
@@ -296,6 +299,10 @@ def _plausible(reading: Reading, *, has_upper: bool) -> Iterator[tuple[str, ...]
         names.append(_MATRIX)
     if Loosening.EMPTY_SEGMENTS in reading.needs:
         names.append(_COLLAPSED)
+    if reading.trailing_slash:
+        names.append(_EMPTY_TAIL)
+    if has_lax and may_be_lax(reading.segments):
+        names.append(_LAX)
     if has_upper or any(segment != segment.casefold() for segment in reading.segments):
         names.append(_FOLDED)
     for size in range(1, len(names) + 1):
@@ -318,7 +325,7 @@ def _variant(reading: Reading, names: tuple[str, ...], *, trailing_slash: bool) 
     if _SUFFIX in names and values:
         literals = (*literals[:-1], _without_suffix(literals[-1]))
         values = (*values[:-1], _without_suffix(values[-1]))
-    return Shape(literals, values, trailing_slash)
+    return Shape(literals, values, trailing_slash, _EMPTY_TAIL in names, _LAX in names)
 
 
 def _without_suffix(segment: str) -> str:

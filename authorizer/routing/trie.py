@@ -23,12 +23,15 @@ T = TypeVar("T")
 class Shape:
     """A path as a walk sees it: what literals are compared with, and what other segments are.
 
-    They differ where a reading compares only literals undecoded.
+    They differ where a reading compares only literals undecoded. `empty_tail`: behind a trailing
+    slash, a tail may hold nothing. `lax`: values need not be canonical.
     """
 
     literals: tuple[str, ...]
     values: tuple[str, ...]
     trailing_slash: bool = False
+    empty_tail: bool = False
+    lax: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +53,8 @@ class Trie(Generic[T]):
         self.root: Node[T] = Node()
         # Whether a path in lower case may be another's when case is folded.
         self.has_upper = False
+        # Whether there are kinds of values that applications take more of than we do.
+        self.has_lax = False
 
     def place(self, pattern: PathPattern) -> Node[T]:
         """Return the node of a pattern, made where it is not there; a tail's is the one before."""
@@ -61,6 +66,7 @@ class Trie(Generic[T]):
         return node
 
     def _child(self, node: Node[T], segment: Segment) -> Node[T]:
+        self.has_lax |= segment.lax is not None
         self.has_upper |= segment.rank is Rank.REGEX or segment.key != segment.key.casefold()
         if segment.rank is Rank.LITERAL:
             child = node.literals.get(segment.key)
@@ -92,15 +98,24 @@ class Trie(Generic[T]):
         return _owners(self.root)
 
 
+def _end(node: Node[T], shape: Shape) -> T | None:
+    if not shape.trailing_slash:
+        return node.end
+    if node.slash_end is None and shape.empty_tail:
+        return node.tail
+    return node.slash_end
+
+
 def _find(node: Node[T], shape: Shape, depth: int) -> T | None:
     values = shape.values
     if depth == len(values):
-        return node.slash_end if shape.trailing_slash else node.end
+        return _end(node, shape)
     child = node.literals.get(shape.literals[depth])
     if child is not None and (owner := _find(child, shape, depth + 1)) is not None:
         return owner
     for segment, child in node.others:
-        if segment.fits(values[depth]) and (owner := _find(child, shape, depth + 1)) is not None:
+        fits = segment.fits_laxly if shape.lax else segment.fits
+        if fits(values[depth]) and (owner := _find(child, shape, depth + 1)) is not None:
             return owner
     return node.tail
 
@@ -108,7 +123,7 @@ def _find(node: Node[T], shape: Shape, depth: int) -> T | None:
 def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
     values = shape.values
     if depth == len(values):
-        end = node.slash_end if shape.trailing_slash else node.end
+        end = _end(node, shape)
         return [] if end is None else [end]
     owners: list[T] = []
     for child in node.folded.get(shape.literals[depth].casefold(), ()):
@@ -116,7 +131,8 @@ def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
     for segment, child in node.others:
         if owners:
             break
-        if segment.fits_folded(values[depth]):
+        value = values[depth]
+        if segment.fits_folded(value) or (shape.lax and segment.fits_laxly(value)):
             owners = _find_folded(child, shape, depth + 1)
     return owners or ([] if node.tail is None else [node.tail])
 

@@ -111,6 +111,11 @@ KINDS = {
     "uuid": r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
     "slug": r"[a-z0-9]+(-[a-z0-9]+)*",
 }
+# What applications have been seen to take for them.
+LAX_KINDS = {
+    "int": r"\s*[+-]?\d+\s*",
+    "uuid": r"[{(]?[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}[)}]?",
+}
 
 
 def segment_rank(pattern: str) -> int:
@@ -126,7 +131,7 @@ def segment_rank(pattern: str) -> int:
     return {"int": 2, "uuid": 3, "slug": 4, "": 6}.get(kind, 5)
 
 
-def segment_fits(pattern: str, literal: str, value: str, *, fold: bool) -> bool:
+def segment_fits(pattern: str, literal: str, value: str, *, fold: bool, lax: bool = False) -> bool:
     """Say whether a segment fits: literals look at `literal`, all others at `value`."""
     rank = segment_rank(pattern)
     if rank == 0:
@@ -139,6 +144,8 @@ def segment_fits(pattern: str, literal: str, value: str, *, fold: bool) -> bool:
     if rank in {6, 7}:
         return value != ""
     kind = pattern[1:-1].partition(":")[2]
+    if lax and kind in LAX_KINDS and re.fullmatch(LAX_KINDS[kind], value):
+        return True
     regex = KINDS.get(kind) or kind.strip("/")
     return re.fullmatch(regex, value, re.IGNORECASE if fold else 0) is not None
 
@@ -169,6 +176,8 @@ class Seen:
     values: tuple[str, ...]
     trailing: bool
     fold: bool = False
+    empty_tail: bool = False
+    lax: bool = False
 
 
 def path_rank(rule: Rule, seen: Seen) -> tuple[int, ...] | None:
@@ -176,13 +185,14 @@ def path_rank(rule: Rule, seen: Seen) -> tuple[int, ...] | None:
     segments, trailing = split_path(rule.path)
     ranks = tuple(map(segment_rank, segments))
     if ranks[-1:] == (7,):
-        if len(seen.values) < len(segments):
+        least = len(segments) - (1 if seen.empty_tail and seen.trailing else 0)
+        if len(seen.values) < least:
             return None
         segments = segments[:-1]
     elif len(segments) != len(seen.values) or trailing != seen.trailing:
         return None
     for pattern, literal, value in zip(segments, seen.literals, seen.values, strict=False):
-        if not segment_fits(pattern, literal, value, fold=seen.fold):
+        if not segment_fits(pattern, literal, value, fold=seen.fold, lax=seen.lax):
             return None
     return ranks
 
@@ -221,12 +231,14 @@ def other_views(way: Way, says: frozenset[str]) -> list[Seen]:
     if "trailing_slash: ignore" in says:
         slashes = [False]
     views = []
-    for undecoded, suffix, matrix, collapsed, fold, slash in itertools.product(
+    for undecoded, suffix, matrix, collapsed, fold, empty, lax, slash in itertools.product(
         ("", "literals", "all"),
         (False, True) if "suffix: strict" not in says else (False,),
         (False, True) if "matrix_parameters: keep" in way.needs else (False,),
         (False, True) if "empty_segments: allow" in way.needs else (False,),
         (False, True) if "case: strict" not in says else (False,),
+        (False, True) if way.trailing else (False,),
+        (False, True),
         slashes,
     ):
         literals = way.wire if undecoded else way.segments
@@ -240,8 +252,8 @@ def other_views(way: Way, says: frozenset[str]) -> list[Seen]:
             values = tuple(value for _, value in pairs)
         if suffix:
             literals, values = without_suffix(literals), without_suffix(values)
-        if (undecoded, suffix, matrix, collapsed, fold) != ("", False, False, False, False):
-            views.append(Seen(literals, values, slash, fold))
+        if undecoded or any((suffix, matrix, collapsed, fold, empty, lax)):
+            views.append(Seen(literals, values, slash, fold, empty, lax))
     return views
 
 
@@ -315,9 +327,19 @@ def is_cut_twice(rule: Rule, way: Way) -> bool:
     for pattern, value in zip(split_path(rule.path)[0], way.segments, strict=False):
         if segment_rank(pattern) == 1:
             texts = re.split(r"\{[^}]*\}", pattern)
-            if len(cuts(texts, value)) > 1:
+            if is_unclear(texts, value):
                 return True
     return False
+
+
+def is_unclear(texts: list[str], value: str) -> bool:
+    """Say whether there are two ways to cut, or one in which a capture holds a text beside it."""
+    ways = cuts(texts, value)
+    return len(ways) > 1 or any(
+        text in way[number] or text in way[number + 1]
+        for way in ways
+        for number, text in enumerate(texts[1:-1])
+    )
 
 
 def cuts(texts: list[str], value: str) -> set[tuple[str, ...]]:

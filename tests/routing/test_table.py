@@ -33,7 +33,7 @@ def routes(*paths: str, says: str = "") -> list[Rule]:
         ("/x/a", "literal"),
         ("/x/a:go", "mixed"),
         ("/x/7", "int"),
-        ("/x/007", "slug"),
+        ("/x/007", "ambiguous_url"),
         ("/x/0189f7e2-9c3b-7d44-8000-0123456789ab", "uuid"),
         ("/x/a-b", "slug"),
         ("/x/-ABC-", "regex"),
@@ -250,6 +250,21 @@ def test_a_trailing_slash_is_dropped_unless_another_route_owns_it(
         ("/a/{x...}", "/a/b", "/a/b.x", "suffix: strict"),
         ("/{x}", "/admin", "/admin%2Ejson", "suffix: strict"),
         ("/{x}", "/admin", "/admin.json/", "suffix: strict"),
+        # a tail that may hold nothing, as in ServeMux and Starlette
+        ("/{x}", "/f/{y...}", "/f/", "trailing_slash: ignore"),
+        ("/{x}", "/F/{y...}", "/f/", "trailing_slash: ignore"),
+        ("/{x}/{y}", "/f/{y}/{z...}", "/f/a/", "trailing_slash: ignore"),
+        # values that are not canonical, as in Starlette
+        ("/{x}", "/{x:int}", "/007", ""),
+        ("/{x}", "/{x:int}", "/12345678901234567890", ""),
+        ("/{x}", "/{x:int}", "/+7", ""),
+        ("/{x}", "/{x:int}", "/-7", ""),
+        ("/{x}", "/{x:int}", "/7%20", ""),
+        ("/{x}", "/{x:int}", "/007.json", ""),
+        ("/{x}", "/{x:uuid}", "/0189f7e29c3b7d4480000123456789ab", ""),
+        ("/{x}", "/{x:uuid}", "/0189F7E2-9c3b7d44-8000-0123456789ab", ""),
+        ("/{x}", "/{x:uuid}", "/%7B0189f7e2-9c3b-7d44-8000-0123456789ab%7D", ""),
+        ("/{y}/{x}", "/Admin/{x:int}", "/admin/007", ""),
         # more than one at once
         ("/{x}", "/admin", "/ADMIN.json", "suffix: strict"),
         ("/{x}", "/admin", "/ADMIN.json", "case: strict"),
@@ -383,6 +398,8 @@ def test_a_value_that_can_be_cut_in_two_ways_is_refused_for_every_method() -> No
     rules = [Rule("mixed", "/{a}.{b}", ("GET",)), Rule("any", "/{x}", ("*",))]
     table = compiled(rule_file(*rules))
     assert answer(table, "/1.2.3") == "ambiguous_url"
+    # One way to cut, but not one that every application goes: Express does not.
+    assert answer(table, "/1.2.") == "ambiguous_url"
     # What fits the mixed pattern is its own, cut or not.
     assert answer(table, "/1.2.3", "POST") == "method_not_mapped"
 
