@@ -61,7 +61,7 @@ class Folder:
         path = self.path / name
         return path if path.exists() else None
 
-    def route(self, path: str, **match: str) -> None:
+    def route(self, path: str, *, setting: str = "", **match: str) -> None:
         """Write rules with one static route, which asks no policy."""
         more = "".join(f", {key}: {value}" for key, value in match.items())
         methods = "" if "methods" in match else ", methods: [GET]"
@@ -73,6 +73,7 @@ class Folder:
               - id: one
                 match: {{path: "{path}"{methods}{more}}}
                 effect: allow
+                {setting}
             """,
         )
 

@@ -67,7 +67,8 @@ def test_the_development_lock_meets_its_group_and_holds_the_runtime_lock() -> No
 
 
 def test_the_build_lock_is_the_build_system() -> None:
-    assert group("build") == PYPROJECT["build-system"]["requires"]
+    # Beside it only what hatchling asks for by itself when it installs a checkout.
+    assert group("build") == [*PYPROJECT["build-system"]["requires"], "editables>=0.5,<1"]
     assert unmet(group("build"), pins("build.txt")) == []
 
 

@@ -37,6 +37,7 @@ class Code(enum.StrEnum):
     UNCOVERED_SPACE = "uncovered-space"
     UNPASSED_HEADER = "unpassed-header"
     UNSENT_HEADER = "unsent-header"
+    UNFORWARDED_HEADER = "unforwarded-header"
     REWRITTEN_PATH = "rewritten-path"
     UPSTREAM_PATH = "upstream-path"
     CHOSEN_HOST = "chosen-host"

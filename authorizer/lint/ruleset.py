@@ -59,6 +59,18 @@ class RuleSet:
             return document.place(("routes", number, "actions", method), key=True)
         return self.place(route, method, under="methods")
 
+    def key_place(self, route: Route, name: str, *under: str) -> Place:
+        """Return where a route has a key of this name, in any case, below the keys `under`."""
+        document, number = self._written[route.place]
+        value: Any = document.value
+        raw = value["routes"][number]
+        for key in under:
+            raw = raw.get(key, {})
+        for key in raw:
+            if key.lower() == name.lower():
+                return document.place(("routes", number, *under, key), key=True)
+        return route.place
+
     def match_place(self, route: Route) -> Place:
         """Return where a route says its path."""
         document, number = self._written[route.place]

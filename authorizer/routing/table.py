@@ -245,7 +245,7 @@ def _owners(tries: tuple[Trie[PathOwner], ...], reading: Reading) -> tuple[PathO
     """Return whose a reading is; two where it has a trailing slash, and either could be meant.
 
     Most applications ignore the slash (or redirect), so a path that is nobody's as it stands is
-    its owner's without; see docs/decisions/0003-trailing-slash.md.
+    its owner's without; see docs/decisions/0001-trailing-slash.md.
     """
     segments = reading.segments
     strict = _find(tries, Shape(segments, segments, reading.trailing_slash))

@@ -58,6 +58,11 @@ class Place:
         """The names of what the path captures."""
         return tuple(name for name, _ in _CAPTURE.findall(self.path))
 
+    @property
+    def tail(self) -> str:
+        """The name of the capture that takes the rest of the path; "" where none does."""
+        return next((name for name, what in _CAPTURE.findall(self.path) if what == "..."), "")
+
     def is_known_to(self, upstream: Upstream) -> bool:
         """Say whether the upstream can route it.
 

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from differential.application import Declared, host, places
-from differential.rig import Attempt
+from differential.trial import Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +56,9 @@ _SEPARATORS: Final = (
     *(b"%2f", b"%2F", b"\\", b"%5c", b"//", b"/./", b"/;/", b";/", b"%252f", b"/%2e/"),
 )
 
+# All that an attempt can be said to have.
+KINDS: Final = frozenset({PLAIN, *_PIECES, *_CHANGES})
+
 # What a declaration is about: half of what is tried under it has one of these.
 FOCUS: Final[Mapping[Declared, Sequence[str]]] = {
     Declared.SLASH_KEPT: ("encoded slash",),
@@ -89,7 +92,7 @@ _METHODS: Final = ("GET", "GET", "GET", "HEAD", "POST", "DELETE", "OPTIONS")
 _CAPTURE: Final = re.compile(r"\{\w+(\.\.\.)?(:\w+)?\}")
 # A letter, but not one of an escape.
 _LETTER: Final = re.compile(rb"%[0-9A-Fa-f]{2}|([A-Za-z])")
-_KINDS: Final = {":int": _NUMBERS, ":uuid": _KEYS}
+_CONSTRAINED: Final = {":int": _NUMBERS, ":uuid": _KEYS}
 
 
 def attempts(upstream: Upstream, declared: Declared, count: int, seed: int) -> list[Attempt]:
@@ -137,7 +140,7 @@ def _plain(place: Place, chance: random.Random) -> bytes:
 
     def value(capture: re.Match[str]) -> str:
         if capture[2]:
-            return chance.choice(_KINDS[capture[2]])
+            return chance.choice(_CONSTRAINED[capture[2]])
         depth = chance.choice((1, 1, 2, 3)) if capture[1] else 1
         return "/".join(chance.choice(_VALUES) for _ in range(depth))
 

@@ -6,12 +6,12 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from differential.application import route_id
+from differential.application import PLACES, route_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from differential.rig import Served, Trial
+    from differential.trial import Served, Trial
 
 
 class Difference(enum.Enum):
@@ -64,6 +64,7 @@ def judge(trial: Trial) -> Finding | None:
     mine, theirs = dict(decision.captures), dict(captures(served))
     if mine == theirs:
         return None
-    if mine == {name: value.removesuffix("/") for name, value in theirs.items()}:
-        return Finding(trial, Difference.TRAILING_SLASH)
-    return Finding(trial, Difference.CAPTURE)
+    tail = next(place.tail for place in PLACES if place.name == served.route)
+    if tail in theirs:
+        theirs[tail] = theirs[tail].removesuffix("/")
+    return Finding(trial, Difference.TRAILING_SLASH if mine == theirs else Difference.CAPTURE)

@@ -1,8 +1,4 @@
-"""Everything, running: Oathkeeper, the authorizer with its PDP, and the application three times.
-
-with running(folder) as rig:
-    trials = rig.run([Attempt(Upstream.EXPRESS, Declared.NOTHING, "GET", b"/admin")])
-"""
+"""Everything, running: Oathkeeper, the authorizer with its PDP, and the application three times."""
 
 from __future__ import annotations
 
@@ -21,6 +17,7 @@ from chain.program import answers, stop_all
 from differential import application
 from differential.application import POLICY, Declared, Upstream, host
 from differential.client import Request, send_all
+from differential.trial import Attempt, Decision, Served, Trial
 from differential.upstreams.build import express_packages, servemux_program
 from polling import until
 
@@ -34,61 +31,6 @@ _UPSTREAMS: Final = Path(__file__).resolve().parent / "upstreams"
 _OATHKEEPER: Final = _REPOSITORY / ".tools" / "bin" / "oathkeeper"
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One request to one upstream through one set of rules; `kinds` says what is odd about it."""
-
-    upstream: Upstream
-    declared: Declared
-    method: str
-    target: bytes
-    kinds: frozenset[str] = frozenset()
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.target.decode('latin-1')!r}"
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the authorizer has logged. `captures` are what the PDP was asked about, by name."""
-
-    outcome: str
-    reason: str
-    route: str
-    captures: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Served:
-    """What the upstream says it has served, and what it was told was authorised."""
-
-    route: str
-    captures: Mapping[str, str | list[str]]
-    authorised: str
-    request: str
-
-
-@dataclass(frozen=True)
-class Trial:
-    """An attempt, and what came of it.
-
-    `decision` is None where Oathkeeper asked nobody; `served` where no route of the application
-    answered. `reached` says that the application saw the request.
-    """
-
-    attempt: Attempt
-    request: str
-    status: int
-    reached: bool
-    decision: Decision | None
-    served: Served | None
-
-    @property
-    def is_allowed(self) -> bool:
-        """Whether the gateway let it through."""
-        return self.decision is not None and self.decision.outcome == "allow"
 
 
 @dataclass

@@ -95,6 +95,23 @@ def test_hosts_and_methods_count(folder: Folder) -> None:
     assert folder.codes() == ["unreachable-method"]
 
 
+def test_methods_are_compared_as_both_programs_do(folder: Folder) -> None:
+    folder.access_rule("https://api.test/a", methods="[get, options]")
+    for match in (
+        {},
+        {"methods": '["*"]'},
+        {"setting": "preflight: allow"},
+        {"methods": "[OPTIONS]"},
+    ):
+        folder.route("/a", **match)
+        assert folder.codes() == [], match
+    folder.access_rule("https://api.test/a", methods="[options]")
+    folder.route("/a")
+    assert folder.codes() == ["unreachable-route"]
+    folder.route("/a", setting="preflight: allow")
+    assert folder.codes() == ["unreachable-method"]
+
+
 def test_globs_are_read_where_oathkeeper_says_so(folder: Folder) -> None:
     folder.write(
         "oathkeeper.yml",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from lintfolder import PAYLOAD
 
 if TYPE_CHECKING:
     from lintfolder import Folder
@@ -82,6 +83,24 @@ def test_a_header_that_is_never_sent_is_told(folder: Folder) -> None:
     [finding] = folder.lint()
     assert finding.code == "unsent-header"
     assert "`X-Nothing`" in finding.message
+
+
+def test_a_header_of_a_route_must_be_sent_and_forwarded(folder: Folder) -> None:
+    folder.route("/a", setting='response_headers: {X-Owner: "${subject}"}')
+    folder.access_rule("https://api.test/a")
+    assert folder.codes() == []
+    oathkeeper(folder)
+    [finding] = folder.lint()
+    assert (finding.code, finding.place.line) == ("unforwarded-header", 6)
+    oathkeeper(folder, extra=", forward_response_headers_to_upstream: [x-owner]")
+    assert folder.codes() == []
+
+
+def test_a_session_that_nobody_wants_need_not_be_whole(folder: Folder) -> None:
+    oathkeeper(folder, "")
+    folder.route("/a")
+    folder.access_rule("https://api.test/a", payload=PAYLOAD.replace('"kratos"', '"anonymous"'))
+    assert folder.codes() == ["unnamed-profile"]
 
 
 def test_the_anonymous_subject_must_be_one_of_the_profiles(folder: Folder) -> None:

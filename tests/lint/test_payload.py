@@ -96,6 +96,14 @@ def test_a_header_that_a_route_reads_must_be_passed(folder: Folder, expression: 
     assert folder.codes() == []
 
 
+def test_a_header_that_a_condition_reads_must_be_passed(folder: Folder) -> None:
+    folder.access_rule("https://api.test/a")
+    folder.route("/a", headers='{X-Beta: "yes"}')
+    [finding] = folder.lint()
+    assert (finding.code, finding.place.line) == ("unpassed-header", 4)
+    assert "`x-beta`" in finding.message
+
+
 def test_a_place_in_a_payload_is_the_line_and_column_of_the_action(folder: Folder) -> None:
     payload = PAYLOAD.replace("{{ .Subject | toJson }}", '"{{ .Subject }}"')
     folder.access_rule("https://api.test/a", payload=payload)
@@ -104,6 +112,11 @@ def test_a_place_in_a_payload_is_the_line_and_column_of_the_action(folder: Folde
     text = (folder.path / "access-rules" / "rules.yml").read_text()
     line = text.splitlines()[finding.place.line - 1]
     assert line[finding.place.column - 1 :].startswith("{{ .Subject }}")
+
+
+def test_a_dash_takes_the_space_beside_it() -> None:
+    assert render("[ {{- .Subject | toJson -}} ]") == '["value"]'
+    assert render("[ {{ .Subject | toJson }} ]") == '[ "value" ]'
 
 
 @given(st.text(alphabet='{}-"`|/*. aT\n', max_size=30))

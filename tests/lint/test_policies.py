@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,31 +19,63 @@ def resource(kind: str, *actions: str, **more: object) -> dict[str, object]:
     return {"resource": kind, "version": "default", "rules": rules} | more
 
 
-@pytest.mark.parametrize(
-    ("glob", "action", "is_known"),
-    [
-        ("view", "view", True),
-        ("view", "views", False),
-        ("*", "view:public", True),
-        ("view:*", "view:public", True),
-        ("view:*", "view", False),
-        ("view:*", "view:public:all", False),
-        ("view:*:all", "view:public:all", True),
-        ("view:**", "view:public:all", True),
-        ("view:{own,public}", "view:own", True),
-        ("view:{own,public}", "view:other", False),
-        ("view:?", "view:a", True),
-        ("view:[ab]", "view:b", True),
-        ("view:[!ab]", "view:b", False),
-        ("a.b", "axb", False),
-    ],
-)
+# An action in a policy, an action in a question, whether the one is about the other.
+WILDCARDS = [
+    ("view", "view", True),
+    ("view", "views", False),
+    ("*", "view:public", True),
+    ("view:*", "view:public", True),
+    ("view:*", "view", False),
+    ("view:*", "view:public:all", False),
+    ("view:*:all", "view:public:all", True),
+    ("view:**", "view:public:all", True),
+    ("v*", "view:public", False),
+    ("*w", "view", True),
+    ("view:{own,public}", "view:own", False),
+    ("view:{own,public}:*", "view:own:a", True),
+    ("view:{own,public}:*", "view:other:a", False),
+    ("view:?", "view:a", False),
+    ("view:?:*", "view:a:b", True),
+    ("view:[ab]:*", "view:b:c", True),
+    ("view:[!ab]:*", "view:b:c", False),
+    ("a.b", "axb", False),
+]
+
+
+@pytest.mark.parametrize(("glob", "action", "is_known"), WILDCARDS)
 def test_a_wildcard_in_an_action_stops_at_a_colon(
     folder: Folder, glob: str, action: str, *, is_known: bool
 ) -> None:
     folder.policy("document.json", resourcePolicy=resource("document", glob))
     folder.asks(action=action)
     assert folder.codes() == ([] if is_known else ["unknown-action"])
+
+
+@pytest.mark.integration
+def test_a_real_pdp_says_the_same_of_wildcards(folder: Folder) -> None:
+    own = Path(__file__).parents[2] / ".tools" / "bin" / "cerbos"
+    cerbos = str(own) if own.exists() else shutil.which("cerbos")
+    assert cerbos is not None, "run `make setup`: cerbos is not installed"
+    tests, resources = [], {}
+    for number, (glob, action, is_known) in enumerate(WILDCARDS):
+        kind = f"kind{number}"
+        folder.policy(f"{kind}.json", resourcePolicy=resource(kind, glob))
+        resources[kind] = {"kind": kind, "id": "1"}
+        effect = "EFFECT_ALLOW" if is_known else "EFFECT_DENY"
+        expected = {"principal": "ada", "resource": kind, "actions": {action: effect}}
+        asked = {"principals": ["ada"], "resources": [kind], "actions": [action]}
+        tests.append({"name": f"{glob} {action}", "input": asked, "expected": [expected]})
+    principals = {"ada": {"id": "ada", "roles": ["user"]}}
+    suite = {"name": "globs", "principals": principals, "resources": resources, "tests": tests}
+    folder.write("policies/globs_test.json", json.dumps(suite))
+    done = subprocess.run(
+        [cerbos, "compile", "--output=json", str(folder.path / "policies")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["summary"]["testsCount"] == len(WILDCARDS)
 
 
 def test_a_disabled_policy_knows_nothing(folder: Folder) -> None:
@@ -69,23 +105,20 @@ def test_policies_are_found_in_folders_and_in_each_format(folder: Folder) -> Non
     assert folder.codes() == []
 
 
-def test_role_and_principal_policies_know_the_kinds_that_they_name(folder: Folder) -> None:
+def test_principal_policies_know_what_they_name_and_role_policies_only_narrow(
+    folder: Folder,
+) -> None:
     folder.policy(
         "role.json",
         rolePolicy={"role": "user", "rules": [{"resource": "note", "allowActions": ["view"]}]},
     )
-    folder.policy(
-        "principal.json",
-        principalPolicy={
-            "principal": "ada",
-            "version": "default",
-            "rules": [{"resource": "memo", "actions": [{"action": "edit"}]}],
-        },
-    )
+    rules = [{"resource": kind, "actions": [{"action": "edit"}]} for kind in ("memo", "m*o")]
+    folder.policy("ada.json", principalPolicy={"principal": "ada", "rules": rules})
     for kind, action, codes in [
-        ("note", "view", []),
+        ("note", "view", ["unknown-kind"]),
         ("memo", "edit", []),
-        ("note", "edit", ["unknown-action"]),
+        ("m:o", "edit", []),
+        ("memo", "view", ["unknown-action"]),
         ("other", "view", ["unknown-kind"]),
     ]:
         folder.asks(kind, action)

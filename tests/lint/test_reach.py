@@ -92,5 +92,6 @@ def test_each_alternative_of_a_pattern_is_a_space_of_its_own() -> None:
 
 
 def test_a_rule_for_everything_is_not_asked_to_be_covered() -> None:
-    [rule] = access_rules("https://api.test/<.*>")
-    assert explore(table("/a"), [rule]).uncovered[rule] == ()
+    for url in ("https://api.test/<.*>", "https://api.test<.*>", "<.*>", "<.*>://<[^/]*>/<.*>"):
+        [rule] = access_rules(url)
+        assert explore(table("/a"), [rule]).uncovered[rule] == (), url

@@ -34,4 +34,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     authenticators.anonymous_subjects,
     retry.settings,
     retry.forwarded_headers,
+    retry.unforwarded_headers,
 )

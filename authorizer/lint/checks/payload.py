@@ -12,7 +12,7 @@ from authorizer.expressions.template import Template
 from authorizer.lint.codes import Code
 from authorizer.lint.finding import Finding
 from authorizer.lint.ruleset import parts
-from authorizer.routing.conditions import Condition, Part
+from authorizer.routing.conditions import Part
 from authorizer.source.schema import load_schema
 from authorizer.source.yaml import load_yaml
 
@@ -161,7 +161,8 @@ def _headers_read(rules: RuleSet, route: Route) -> dict[str, Place]:
         for reference in expression.references
         if reference.name in ("headers", "headers_all") and reference.keys
     }
-    for condition in parts(route, Condition):
+    for condition in route.conditions:
         if condition.part is Part.HEADERS:
-            found.setdefault(condition.name, rules.match_place(route))
+            place = rules.key_place(route, condition.name, "match", "headers")
+            found.setdefault(condition.name, place)
     return found

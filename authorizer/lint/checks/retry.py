@@ -15,11 +15,12 @@ from authorizer.source.schema import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authorizer.lint.access_rules import Effective
+    from authorizer.lint.access_rules import AccessRule, Effective
     from authorizer.lint.chain import Chain
     from authorizer.source.document import Place
 
 _GROUP: Final = "authorizers"
+_FORWARD: Final = "forward_response_headers_to_upstream"
 _DURATION: Final = re.compile(r"([0-9]+)(ns|us|ms|s|m|h)")
 _SECONDS: Final = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 # Retries within this time are felt by nobody.
@@ -69,7 +70,7 @@ def forwarded_headers(chain: Chain) -> Iterator[Finding]:
     sent = _sent(chain)
     known = {name.lower() for name in sent}
     for config, _ in _configs(chain):
-        forwarded = config.get("forward_response_headers_to_upstream")
+        forwarded = config.get(_FORWARD)
         for item in forwarded.items() if forwarded is not None else ():
             if isinstance(item.value, str) and item.value.lower() not in known:
                 message = f"the authorizer never sends the header `{item.value}`"
@@ -81,4 +82,31 @@ def _sent(chain: Chain) -> set[str]:
     """Return the headers of a 200 of ours."""
     record = DecisionRecord(decision_id="", outcome=Allow(Reason.ROUTE_ALLOW))
     ours = set(answer(record, unavailable_status=501).headers) - {"Content-Type"}
-    return ours.union(*(getattr(route, "response_headers", ()) for route in chain.routes))
+    return ours.union(*(route.response_headers for route in chain.routes))
+
+
+def unforwarded_headers(chain: Chain) -> Iterator[Finding]:
+    """Yield headers that a route sends and that no access rule of its passes on to the upstream."""
+    if chain.rules is None or chain.reach is None:
+        return
+    for route in chain.routes:
+        lists = [_forwarded(rule) for rule in chain.reach.rules[route.id]]
+        if not lists or None in lists:
+            continue
+        passed = {name.lower() for names in lists for name in names or ()}
+        for name in sorted(route.response_headers):
+            if name.lower() not in passed:
+                message = f"no access rule passes the header `{name}` on to the upstream"
+                help_ = "name it in forward_response_headers_to_upstream"
+                place = chain.rules.key_place(route, name, "response_headers")
+                yield Finding(Code.UNFORWARDED_HEADER, place, message, help_)
+
+
+def _forwarded(rule: AccessRule) -> list[str] | None:
+    """Return the headers that an access rule passes on, None where that is not known."""
+    config = rule.authorizer.config if rule.authorizer is not None else None
+    found = config.get(_FORWARD) if config is not None else None
+    if config is None or (found is None and not config.knows_defaults):
+        return None
+    items = found.items() if found is not None else ()
+    return [item.value for item in items if isinstance(item.value, str)]

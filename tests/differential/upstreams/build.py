@@ -29,7 +29,12 @@ def express_packages() -> Path:
             what = "downloading Express from npm"
             install.run(command, folder=Path(aside), environment=os.environ, what=what)
             folder.mkdir(exist_ok=True)
-            (Path(aside) / "node_modules").replace(packages)
+            try:
+                (Path(aside) / "node_modules").replace(packages)
+            except OSError:
+                # Another run, at the same time, was the first.
+                if not packages.exists():
+                    raise
     return packages
 
 
@@ -38,7 +43,7 @@ def servemux_program() -> Path:
     sources = [_HERE / "servemux" / name for name in ("go.mod", "main.go")]
     program = _entry("differential-servemux", sources) / "servemux"
     if not program.exists():
-        environment = {**os.environ, "GOWORK": "off"}
+        environment = {**os.environ, "GOWORK": "off", "CGO_ENABLED": "0"}
         with install.written_aside(program) as aside:
             install.run(
                 ["go", "build", "-o", str(aside), "."],
