@@ -405,13 +405,20 @@ class _Child:
     async def stop(self) -> None:
         """End the process, kindly and then not, and read its last lines. Idempotent."""
         if self._process.returncode is None:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
             if not await self._ended_within(_STOP_SECONDS):
                 self._close_input()  # which ends a program that the tether watches
-                self._process.kill()
+                self._signal(signal.SIGKILL)
         await self._process.wait()
         self._close_input()
-        await asyncio.gather(*self._readers)
+        # What it started itself may hold the pipes open for longer than we want to wait.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*self._readers), _STOP_SECONDS)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # The whole session: `cerbos` may be a script that runs the program.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
     async def _ended_within(self, seconds: float) -> bool:
         try:
