@@ -31,9 +31,11 @@ class Current:
     """The one place that a snapshot is swapped in, by a single assignment.
 
     `last_error` says why the newest attempt to load failed, or is None when it did not;
-    the last good snapshot goes on deciding meanwhile.
+    the last good snapshot goes on deciding meanwhile. `config_changed` says that the configuration
+    file is not what it was at the start, which only a restart can change.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.last_error: SourceError | None = None
+        self.config_changed = False

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
+_log = structlog.get_logger()
+
 
 def build_snapshot(loaded: Loaded) -> Snapshot:
     """Read and compile everything that decides; raises SourceError with every problem.
@@ -101,6 +103,7 @@ async def serve(loaded: Loaded) -> None:
         running_log = log.start(loaded.settings.log)
         stack.callback(running_log.close)
         metrics = Metrics(version=__version__, log_dropped=lambda: running_log.dropped)
+        metrics.config_changed.set_function(lambda: current.config_changed)
         _tell_rules(metrics, current)
         pdp = await _pdp(loaded, stack)
         listeners = await _listen(loaded, current, pdp, metrics, stack)
@@ -112,7 +115,10 @@ async def serve(loaded: Loaded) -> None:
         )
         reloading = asyncio.create_task(reloader.run(), name="reload")
         stack.push_async_callback(_cancel, reloading)
-        structlog.get_logger().info(
+        if loaded.file is not None:
+            watching = asyncio.create_task(_watch_config(loaded.file, current), name="config")
+            stack.push_async_callback(_cancel, watching)
+        _log.info(
             "authorizer.ready",
             version=__version__,
             listen=str(listeners.address),
@@ -122,9 +128,9 @@ async def serve(loaded: Loaded) -> None:
             enforcement=loaded.settings.enforcement.value,
         )
         await stopping.wait()
-        structlog.get_logger().info("authorizer.draining")
+        _log.info("authorizer.draining")
         await listeners.drain()
-        structlog.get_logger().info("authorizer.stopped")
+        _log.info("authorizer.stopped")
 
 
 @asynccontextmanager
@@ -196,6 +202,28 @@ async def _rule_changes(paths: list[Path], seen: Fingerprint) -> AsyncGenerator[
     async with aclosing(changes(paths, since=seen)) as saved:
         async for _ in saved:
             yield
+
+
+async def _watch_config(file: Path, current: Current) -> None:
+    """Say when the configuration is not what runs: it is read at the start only."""
+    seen = fingerprint([file], suffixes=(file.suffix,))
+    before = await asyncio.to_thread(_content, file)
+    async with aclosing(changes([file], since=seen, suffixes=(file.suffix,))) as saved:
+        async for _ in saved:
+            current.config_changed = await asyncio.to_thread(_content, file) != before
+            if current.config_changed:
+                _log.warning(
+                    "config.changed", file=str(file), detail="it is read at the start only: restart"
+                )
+            else:
+                _log.info("config.restored", file=str(file))
+
+
+def _content(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return None
 
 
 def _tell_rules(metrics: Metrics, current: Current) -> None:

@@ -93,6 +93,11 @@ class Metrics:
         )
         for result in RELOAD_RESULTS:
             self._reloads.labels(result)
+        self.config_changed = Gauge(
+            "authorizer_config_changed",
+            "1 if the configuration file is not what it was at the start: restart to use it.",
+            registry=registry,
+        )
         self._pdp_up = Gauge(
             "authorizer_pdp_up",
             "1 if the PDP at this endpoint says that it serves.",

@@ -48,6 +48,7 @@ def _detail(report: Report) -> dict[str, Any]:
             "loaded_at": report.loaded_at,
             "last_error": list(map(str, problems)),
         },
+        "config": {"changed": report.config_changed},
     }
 
 

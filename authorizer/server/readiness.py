@@ -26,6 +26,7 @@ class Report:
     """What was found. Ready means that `errors` (what is wrong, by where) is empty.
 
     `rules_error` is why the newest attempt to load rules failed; the last good ones decide.
+    `config_changed`: the configuration file is not what runs.
     """
 
     errors: Mapping[str, str]
@@ -33,6 +34,7 @@ class Report:
     digest: str
     loaded_at: float
     rules_error: SourceError | None
+    config_changed: bool
 
 
 class Readiness:
@@ -81,7 +83,14 @@ class Readiness:
         elif self._requires_pdp and not serving:
             errors["pdp"] = "no PDP answers SERVING (server.ready_requires_pdp)"
         snapshot = self._current.snapshot
-        return Report(errors, health, snapshot.digest, snapshot.loaded_at, self._current.last_error)
+        return Report(
+            errors,
+            health,
+            snapshot.digest,
+            snapshot.loaded_at,
+            self._current.last_error,
+            self._current.config_changed,
+        )
 
 
 class _SharedProbe:

@@ -526,6 +526,24 @@ def test_hangup_is_a_reload_and_no_end(start: Callable[..., Served]) -> None:
     assert served.ask().reason == "policy_allow"
 
 
+def test_a_changed_configuration_is_told_until_it_is_what_runs(
+    start: Callable[..., Served], folder: Path
+) -> None:
+    served = start()
+    config = folder / "authorizer.yaml"
+    text = config.read_text()
+
+    save(config, text + "enforcement: observe\n")
+    until(lambda: served.get("/health/ready").json["config"]["changed"])
+    assert served.metric("authorizer_config_changed") == 1
+    until(lambda: served.events("config.changed"))
+    assert served.get("/health/ready").status == 200
+
+    save(config, text)
+    until(lambda: not served.get("/health/ready").json["config"]["changed"])
+    assert served.metric("authorizer_config_changed") == 0
+
+
 def test_a_saved_policy_decides(start: Callable[..., Served], folder: Path) -> None:
     served = start()
     policy = folder / "policies" / "document.yaml"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -130,6 +131,38 @@ async def test_nothing_is_left_after_close(cerbos: Path, policies: Path, private
     assert list(private.iterdir()) == []
     assert embedded.pid is None
     await embedded.close()
+
+
+def script(folder: Path, text: str) -> Path:
+    path = folder / "wrapper"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
+
+
+async def test_what_a_wrapper_runs_ends_with_it(cerbos: Path, policies: Path, folder: Path) -> None:
+    """A script in place of `cerbos` need not `exec`: nothing that it started is left."""
+    pid_file = folder / "pid"
+    # The compiler is run through the script too; only the server goes into the background.
+    text = (
+        f'[ "$1" = server ] || exec "{cerbos}" "$@"\n"{cerbos}" "$@" & echo $! > {pid_file}; wait'
+    )
+    async with run(policies, script(folder, text)) as (_, pdp):
+        assert await effects(pdp) == [Effect.ALLOW]
+        pid = int(pid_file.read_text())
+        assert not gone(pid)
+    await eventually(lambda: gone(pid))
+
+
+async def test_a_program_that_never_serves_is_given_up(policies: Path, folder: Path) -> None:
+    """Though what it started holds its pipes open."""
+    pid_file = folder / "pid"
+    wrapper = script(folder, f"sleep 600 & echo $! > {pid_file}; wait")
+    embedded = EmbeddedPdp(policies, cerbos=wrapper)
+    async with asyncio.timeout(15):
+        with pytest.raises(PdpUnavailable, match="did not serve within"):
+            await embedded.start(timeout=0.5)
+    await eventually(lambda: gone(int(pid_file.read_text())))
 
 
 async def test_a_saved_policy_decides_the_next_request(cerbos: Path, policies: Path) -> None:
