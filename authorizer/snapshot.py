@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from authorizer.config.settings import Settings
-    from authorizer.errors import SourceError
+    from authorizer.errors import Problem, SourceError
     from authorizer.principals.profiles import Profiles
     from authorizer.routing.table import RouteTable
 
@@ -31,11 +33,13 @@ class Current:
     """The one place that a snapshot is swapped in, by a single assignment.
 
     `last_error` says why the newest attempt to load failed, or is None when it did not;
-    the last good snapshot goes on deciding meanwhile. `config_changed` says that the configuration
+    the last good snapshot goes on deciding meanwhile. `policy_problems` are why an embedded PDP's
+    policies on disk are not those that decide. `config_changed` says that the configuration
     file is not what it was at the start, which only a restart can change.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.last_error: SourceError | None = None
+        self.policy_problems: Sequence[Problem] = ()
         self.config_changed = False

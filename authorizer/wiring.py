@@ -36,10 +36,11 @@ from authorizer.source.schema import did_you_mean
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from authorizer.config.loading import Loaded
     from authorizer.errors import Problem
+    from authorizer.pdp.embedded import PoliciesState
     from authorizer.pdp.interface import Pdp
     from authorizer.principals.profiles import Profiles
     from authorizer.routing.table import RouteTable
@@ -105,7 +106,7 @@ async def serve(loaded: Loaded) -> None:
         metrics = Metrics(version=__version__, log_dropped=lambda: running_log.dropped)
         metrics.config_changed.set_function(lambda: current.config_changed)
         _tell_rules(metrics, current)
-        pdp = await _pdp(loaded, stack)
+        pdp = await _pdp(loaded, stack, lambda state: _tell_policies(metrics, current, state))
         listeners = await _listen(loaded, current, pdp, metrics, stack)
         reloader = Reloader(
             build=lambda: build_snapshot(loaded),
@@ -145,14 +146,22 @@ async def running_pdp(loaded: Loaded) -> AsyncIterator[Pdp]:
         yield await _pdp(loaded, stack)
 
 
-async def _pdp(loaded: Loaded, stack: AsyncExitStack) -> Pdp:
+async def _pdp(
+    loaded: Loaded,
+    stack: AsyncExitStack,
+    on_policies: Callable[[PoliciesState], None] = lambda _: None,
+) -> Pdp:
     """Return the PDP to ask, connected or running; the stack closes it."""
     settings = loaded.settings.pdp
     pdp: Pdp
     if settings.embedded is not None:
         # Found first: what cannot be started should not be half started.
         cerbos = find_cerbos(settings.embedded.cerbos)
-        embedded = EmbeddedPdp(Path(settings.embedded.policies), cerbos=cerbos)
+        embedded = EmbeddedPdp(
+            Path(settings.embedded.policies),
+            cerbos=cerbos,
+            on_policies=on_policies,
+        )
         await stack.enter_async_context(embedded)
         pdp = CerbosPdp(embedded.target)
     else:
@@ -235,6 +244,11 @@ def _tell_reload(metrics: Metrics, current: Current, result: ReloadResult) -> No
     metrics.reload_finished(result.value)
     if result is ReloadResult.LOADED:
         _tell_rules(metrics, current)
+
+
+def _tell_policies(metrics: Metrics, current: Current, state: PoliciesState) -> None:
+    current.policy_problems = state.problems
+    metrics.policies_loaded(ok=state.ok, at=state.loaded_at)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -104,6 +104,7 @@ class Metrics:
             ("endpoint",),
             registry=registry,
         )
+        self._policies: tuple[Gauge, Gauge] | None = None
         self._endpoints: frozenset[str] = frozenset()
         Gauge(
             "authorizer_build_info", "Always 1; says which build runs.", ("version",),
@@ -136,6 +137,28 @@ class Metrics:
         """Count an attempt to reload; `result` is one of `RELOAD_RESULTS`."""
         self._reloads.labels(result).inc()
         self._reload_success.set(result != "failed")
+
+    def policies_loaded(self, *, ok: bool, at: float) -> None:
+        """Say whether an embedded PDP's policies on disk decide, and since when (Unix time).
+
+        Without such a PDP there are no such metrics.
+        """
+        if self._policies is None:
+            self._policies = (
+                Gauge(
+                    "authorizer_policies_last_reload_success",
+                    "1 if the embedded PDP's policies on disk decide, 0 if they are refused.",
+                    registry=self._registry,
+                ),
+                Gauge(
+                    "authorizer_policies_last_reload_timestamp_seconds",
+                    "Unix time at which the embedded PDP loaded the policies that decide.",
+                    registry=self._registry,
+                ),
+            )
+        success, timestamp = self._policies
+        success.set(ok)
+        timestamp.set(at)
 
     def pdp_up(self, health: Sequence[PdpHealth]) -> None:
         """Say which PDP endpoints serve; endpoints that are not named are forgotten."""

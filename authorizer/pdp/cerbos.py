@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 import grpc
 import grpc.aio
 from cerbos.svc.v1 import svc_pb2_grpc
+from google.protobuf.message import DecodeError
 
 from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
 from authorizer.pdp.channel import ask_health, describe, open_channel
@@ -100,7 +101,7 @@ class CerbosPdp:
     ) -> object:
         try:
             return self._questions.build(principal, checks, request_id=request_id, explain=explain)
-        except (ValueError, OverflowError, TypeError) as error:
+        except (ValueError, OverflowError, TypeError, DecodeError) as error:
             message = f"a value of the question has no form in protobuf ({type(error).__name__})"
             # Python's own text quotes the value.
             raise PdpRejected(self.endpoint, message) from None

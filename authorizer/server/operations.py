@@ -48,6 +48,7 @@ def _detail(report: Report) -> dict[str, Any]:
             "loaded_at": report.loaded_at,
             "last_error": list(map(str, problems)),
         },
+        "policies": {"last_error": list(map(str, report.policy_problems))},
         "config": {"changed": report.config_changed},
     }
 

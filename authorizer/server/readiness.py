@@ -12,7 +12,7 @@ from authorizer.pdp.interface import PdpState
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from authorizer.errors import SourceError
+    from authorizer.errors import Problem, SourceError
     from authorizer.pdp.interface import Pdp, PdpHealth
     from authorizer.snapshot import Current
 
@@ -26,7 +26,8 @@ class Report:
     """What was found. Ready means that `errors` (what is wrong, by where) is empty.
 
     `rules_error` is why the newest attempt to load rules failed; the last good ones decide.
-    `config_changed`: the configuration file is not what runs.
+    `policy_problems`: the same of an embedded PDP's policies. `config_changed`: the configuration
+    file is not what runs.
     """
 
     errors: Mapping[str, str]
@@ -34,6 +35,7 @@ class Report:
     digest: str
     loaded_at: float
     rules_error: SourceError | None
+    policy_problems: Sequence[Problem]
     config_changed: bool
 
 
@@ -89,6 +91,7 @@ class Readiness:
             snapshot.digest,
             snapshot.loaded_at,
             self._current.last_error,
+            self._current.policy_problems,
             self._current.config_changed,
         )
 

@@ -553,10 +553,15 @@ def test_a_saved_policy_decides(start: Callable[..., Served], folder: Path) -> N
     until(lambda: served.ask().reason == "policy_deny", within=15)
     # A broken one does not: the last good one decides on.
     save(policy, DOCUMENTS.replace("EFFECT_ALLOW", "EFFECT_PERHAPS"))
-    until(lambda: "EFFECT_PERHAPS" in (folder / "out").read_text(), within=15)
+    until(lambda: served.metric("authorizer_policies_last_reload_success") == 0, within=15)
+    until(lambda: "EFFECT_PERHAPS" in (folder / "out").read_text())
+    (problem,) = served.get("/health/ready").json["policies"]["last_error"]
+    assert "document.yaml" in problem
     assert served.ask().reason == "policy_deny"
     save(policy, DOCUMENTS)
     until(lambda: served.ask().reason == "policy_allow", within=15)
+    until(lambda: served.get("/health/ready").json["policies"]["last_error"] == [])
+    assert served.metric("authorizer_policies_last_reload_success") == 1
     assert served.embedded_pid == pid
 
 
