@@ -27,7 +27,7 @@ lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerf
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timings >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/hadolint Dockerfile
 
 docs: .venv/dev ## Write the generated pages of docs/ anew
