@@ -36,6 +36,7 @@ def test_the_shipped_form_is_clean(folder: Folder) -> None:
         ("{{ .Subject | quote }}", ["payload-injection"]),
         ('"{{ .Subject | toJson | trim }}"', ["payload-injection"]),
         ('"{{ .Subject | printf "toJson %s" }}"', ["payload-injection"]),
+        ('"{{ print (.Subject | toJson) .Extra }}"', ["payload-injection"]),
         ("{{ $s := .Subject }}{{ $s | toJson }}", []),
         ('"{{ .Subject | toJson }}"', ["payload-malformed"]),
         ('{{ .MatchContext.Header.Get "X-A" | toJson }}', ["payload-header-get"]),
