@@ -4,7 +4,7 @@ BIN    := .venv/bin
 TOOLS  := .tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint lock docs clean
+.PHONY: help setup run demo test lint bench lock docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerf
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/hadolint Dockerfile
+
+bench: .venv/dev ## Measure loading, matching and reloading many routes (some minutes)
+	@$(BIN)/python bench/routing.py
+	@$(BIN)/python bench/reload.py
 
 docs: .venv/dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m authorizer.config.reference docs/configuration.md

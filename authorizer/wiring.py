@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from authorizer import __version__
+from authorizer.collection import uncollected
 from authorizer.config.addresses import parse_target
 from authorizer.config.origin import Part
 from authorizer.engine import decide
@@ -62,8 +63,9 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
         Part(loaded.origin, ("principals", "profiles"), principals.profiles),
         Part(loaded.origin, ("principals", "default"), principals.default),
     )
-    documents = read_rules([Path(path) for path in settings.rules.paths])
-    routes = compile_rules(documents)
+    with uncollected():
+        documents = read_rules([Path(path) for path in settings.rules.paths])
+        routes = compile_rules(documents)
     if problems := list(_unknown_profiles(routes, profiles)):
         raise RulesError(problems)
     return Snapshot(

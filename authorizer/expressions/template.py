@@ -7,6 +7,7 @@ string, a whole number or a boolean, and the whole is a string. `$${` is a liter
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import ExpressionError
@@ -79,8 +80,9 @@ def _joined(expression: Expression, bindings: Bindings) -> str:
             )
 
 
+@lru_cache(maxsize=16_384)
 def compile_template(text: str, vocabulary: Vocabulary) -> Template:
-    """Return `text` compiled; raises TemplateSyntaxError."""
+    """Return `text` compiled; raises TemplateSyntaxError. Kept: rules repeat themselves."""
     parts: list[str | Expression] = []
     offsets: list[int] = []
     literal = ""

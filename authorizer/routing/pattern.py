@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -171,11 +172,19 @@ def overlap(one: Segment, other: Segment) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    """A parsed path. `trailing_slash` says that it is written with one."""
+    """A parsed path. `trailing_slash` says that it is written with one.
+
+    `capturing` are the segments that are not literal, each with its number.
+    """
 
     text: str
     segments: tuple[Segment, ...]
     trailing_slash: bool
+    capturing: tuple[tuple[int, Segment], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        capturing = tuple(entry for entry in enumerate(self.segments) if entry[1].names)
+        object.__setattr__(self, "capturing", capturing)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -222,7 +231,10 @@ def parse_path(text: str) -> PathPattern:
     segments: list[Segment] = []
     seen: set[str] = set()
     for number, (offset, piece) in enumerate(pieces):
-        segment = _parse_segment(piece, offset)
+        try:
+            segment = _parse_segment(piece)
+        except PatternError as error:
+            raise PatternError(offset + error.offset, error.reason) from None
         for name in segment.names:
             if name in seen:
                 raise PatternError(offset, f"`{{{name}}}` stands twice in this path")
@@ -258,43 +270,48 @@ def _is_inside(text: str) -> bool:
     return text.count("{") > text.count("}")
 
 
-def _parse_segment(piece: str, offset: int) -> Segment:
+@lru_cache(maxsize=65_536)
+def _parse_segment(piece: str) -> Segment:
+    """Return a segment parsed: one object for all paths that have it. Offsets count from its start.
+
+    Thousands of paths share their beginnings, and what is shared is in the processor's cache.
+    """
     if piece == "":
-        raise PatternError(offset, "an empty segment: no request that we pass on has one")
+        raise PatternError(0, "an empty segment: no request that we pass on has one")
     if "{" not in piece and "}" not in piece:
-        return _literal(piece, offset)
+        return _literal(piece)
     names: list[str] = []
     texts: list[str] = []
     position = 0
     while (start := piece.find("{", position)) >= 0:
         texts.append(piece[position:start])
-        end = _closing(piece, start, offset)
+        end = _closing(piece, start)
         inner = piece[start + 1 : end]
         if texts == [""] and end + 1 == len(piece):
-            return _whole(inner, offset + start)
+            return _whole(inner, start)
         if ":" in inner or inner.endswith("..."):
             reason = f"`{{{inner}}}` must be a whole segment; only `{{name}}` can be a part of one"
-            raise PatternError(offset + start, reason)
-        names.append(_name(inner, offset + start))
+            raise PatternError(start, reason)
+        names.append(_name(inner, start))
         position = end + 1
     texts.append(piece[position:])
     if any("}" in text for text in texts):
-        raise PatternError(offset, "a `}` without its `{`")
+        raise PatternError(0, "a `}` without its `{`")
     for text in texts:
-        _literal_text(text, offset)
+        _literal_text(text)
     if "" in texts[1:-1]:
-        raise PatternError(offset, "two captures side by side: nobody could say where to cut")
+        raise PatternError(0, "two captures side by side: nobody could say where to cut")
     key = "{}".join(texts)
     return Segment(Rank.MIXED, key, tuple(names), tuple(texts))
 
 
-def _closing(piece: str, start: int, offset: int) -> int:
+def _closing(piece: str, start: int) -> int:
     regex = piece.find(":/", start)
     brace = piece.find("}", start)
     if 0 <= regex < brace or (regex >= 0 and brace < 0):
         end = piece.find("/}", regex + 2)
-        return end + 1 if end >= 0 else _unclosed(offset + start)
-    return brace if brace >= 0 else _unclosed(offset + start)
+        return end + 1 if end >= 0 else _unclosed(start)
+    return brace if brace >= 0 else _unclosed(start)
 
 
 def _unclosed(offset: int) -> int:
@@ -341,21 +358,21 @@ def _compile(regex: str, *, case_sensitive: bool = True) -> _Regex:
         raise ValueError(msg) from None
 
 
-def _literal(piece: str, offset: int) -> Segment:
-    _literal_text(piece, offset)
+def _literal(piece: str) -> Segment:
+    _literal_text(piece)
     if piece in (".", ".."):
-        raise PatternError(offset, "a dot segment: no request that we pass on has one")
+        raise PatternError(0, "a dot segment: no request that we pass on has one")
     return Segment(Rank.LITERAL, piece)
 
 
-def _literal_text(text: str, offset: int) -> None:
+def _literal_text(text: str) -> None:
     if found := _NOT_LITERAL.search(text):
         reason = (
             f"`{found.group()}` cannot stand in a path; write the decoded text"
             if found.group().isprintable()
             else "a control character cannot stand in a path"
         )
-        raise PatternError(offset + found.start(), reason)
+        raise PatternError(found.start(), reason)
 
 
 def _name(name: str, offset: int) -> str:

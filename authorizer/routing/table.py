@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TYPE_CHECKING, Final
 
 from authorizer.model import Reason
@@ -38,24 +38,17 @@ _EXEMPT: Final = {_FOLDED: Reads.CASE_STRICT, _SUFFIX: Reads.SUFFIX_STRICT}
 class PathOwner:
     """All routes of one path on one host. They agree on how their application reads a URL.
 
+    `permits` are the readings that they declare, `reads` those that they rule out.
     `by_method` has the routes that map a method, those whose conditions say most first.
     """
 
     pattern: PathPattern
     host: HostPattern
+    permits: frozenset[Loosening]
+    reads: frozenset[Reads]
     routes: list[Route] = field(default_factory=list)
-    by_method: dict[str, list[Route]] = field(default_factory=dict)
+    by_method: dict[str, tuple[Route, ...]] = field(default_factory=dict)
     preflight: Route | None = None
-
-    @property
-    def permits(self) -> frozenset[Loosening]:
-        """The readings that its routes declare."""
-        return self.routes[0].permits
-
-    @property
-    def reads(self) -> frozenset[Reads]:
-        """The readings that its routes rule out."""
-        return self.routes[0].reads
 
     def mapping(self, method: str) -> Sequence[Route]:
         """Return the routes that map a method: HEAD follows GET, "*" takes what is left."""
@@ -64,7 +57,7 @@ class PathOwner:
         if found is None and method == "HEAD":
             found = routes.get("GET")
         if found is None and method == "OPTIONS" and self.preflight is not None:
-            found = [self.preflight]
+            found = (self.preflight,)
         return found if found is not None else routes.get("*", ())
 
 
@@ -151,13 +144,13 @@ class RouteTable:
 def _choose(owner: PathOwner, asked: Asked) -> Route | Unmatched:
     """Return the route of a path for a request: its method, and the conditions that say most."""
     routes = owner.mapping(asked.method)
+    if len(routes) == 1 and not routes[0].conditions:
+        return routes[0]
     near = tuple(owner.routes)
     path = owner.pattern.text
     if not routes:
         detail = f"no route of {path} maps this method"
         return Unmatched(Reason.METHOD_NOT_MAPPED, detail, near)
-    if len(routes) == 1 and not routes[0].conditions:
-        return routes[0]
     try:
         for route in routes:
             twice = repeated(route.conditions, asked)
@@ -305,8 +298,10 @@ def _plausible(reading: Reading, *, has_upper: bool, has_lax: bool) -> Iterator[
         names.append(_LAX)
     if has_upper or any(segment != segment.casefold() for segment in reading.segments):
         names.append(_FOLDED)
-    for size in range(1, len(names) + 1):
-        yield from combinations(names, size)
+    sizes = range(1, len(names) + 1)
+    chosen = chain.from_iterable(combinations(names, size) for size in sizes)
+    # The one says all that the other does.
+    yield from (each for each in chosen if _UNDECODED not in each or _RAW not in each)
 
 
 def _variant(reading: Reading, names: tuple[str, ...], *, trailing_slash: bool) -> Shape:
@@ -343,10 +338,8 @@ def capture(
     reason a tail keeps its trailing slash where the application tells it apart (`keep_slash`).
     """
     captures: dict[str, str] = {}
-    for number, segment in enumerate(pattern.segments):
+    for number, segment in pattern.capturing:
         match segment.rank:
-            case Rank.LITERAL:
-                continue
             case Rank.TAIL:
                 rest = reading.segments[number:]
                 tail = "/".join(text.replace("/", "%2F") for text in rest)

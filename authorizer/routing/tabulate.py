@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from itertools import chain, combinations, islice
+from typing import TYPE_CHECKING, Final
 
 from authorizer.routing.conditions import tie, weight
-from authorizer.routing.pattern import ANY_HOST, HostPattern, Rank, overlap
+from authorizer.routing.pattern import ANY_HOST, HostPattern, Rank
 from authorizer.routing.table import PathOwner, RouteTable
 from authorizer.routing.trie import Trie
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from authorizer.errors import Problem
     from authorizer.routing.route import Route
     from authorizer.routing.trie import Node
+
+# A thousand segments in one place that all tie are half a million pairs; these say enough.
+_MAX_TIES: Final = 100
 
 
 def tabulate(routes: Sequence[Route], problems: list[Problem]) -> RouteTable:
@@ -59,7 +63,7 @@ def _insert(
     slot = "tail" if tail else "slash_end" if route.path.trailing_slash else "end"
     owner: PathOwner | None = getattr(node, slot)
     if owner is None:
-        owner = PathOwner(route.path, host)
+        owner = PathOwner(route.path, host, route.permits, route.reads)
         setattr(node, slot, owner)
     elif (owner.permits, owner.reads) != (route.permits, route.reads):
         first = owner.routes[0]
@@ -69,32 +73,30 @@ def _insert(
         problems.append(route.place.problem(message, "give both the same keys under `match`"))
     owner.routes.append(route)
     for method in sorted(route.methods):
-        mapping = owner.by_method.setdefault(method, [])
+        mapping = owner.by_method.get(method, ())
         for other in mapping:
             if tie(route.conditions, other.conditions):
                 why = f"both map {method} on {route.path.text}"
                 if route.conditions != other.conditions:
                     why += ", and a request can fulfil the conditions of both"
                 problems.append(_tie(route, other, why))
-        mapping.append(route)
-        mapping.sort(key=lambda one: (weight(one.conditions), one.id), reverse=True)
+        owner.by_method[method] = tuple(
+            sorted(
+                (*mapping, route), key=lambda one: (weight(one.conditions), one.id), reverse=True
+            )
+        )
     if route.preflight and owner.preflight is None:
         owner.preflight = route
 
 
 def _refuse_ties(node: Node[PathOwner], problems: list[Problem]) -> None:
     """Refuse segments in one place of which nobody could say which is more specific."""
-    for number, (segment, child) in enumerate(node.others):
-        for other, other_child in node.others[:number]:
-            if segment.rank is not other.rank:
-                continue
-            if segment.rank is Rank.REGEX or (
-                segment.rank is Rank.MIXED and overlap(segment, other)
-            ):
-                one, two = _any_route(child), _any_route(other_child)
-                why = f"a segment may fit both `{segment.key}` and `{other.key}`"
-                problems.append(_tie(one, two, why))
-    for child in (*node.literals.values(), *(child for _, child in node.others)):
+    regexes = [entry for entry in node.others if entry[0].rank is Rank.REGEX]
+    ties = chain(combinations(regexes, 2), node.mixed.overlaps() if node.mixed else ())
+    for (first, first_child), (segment, child) in islice(ties, _MAX_TIES):
+        why = f"a segment may fit both `{segment.key}` and `{first.key}`"
+        problems.append(_tie(_any_route(child), _any_route(first_child), why))
+    for child in node.children():
         _refuse_ties(child, problems)
 
 
@@ -103,7 +105,7 @@ def _any_route(node: Node[PathOwner]) -> Route:
         for owner in (node.end, node.slash_end, node.tail):
             if owner is not None:
                 return owner.routes[0]
-        node = next(iter((*node.literals.values(), *(child for _, child in node.others))))
+        node = next(node.children())
 
 
 def _tie(route: Route, first: Route, why: str) -> Problem:

@@ -1,7 +1,11 @@
 """A trie of path patterns. It knows patterns and readings, not what a route does with them.
 
-A walk costs as much as the path is long. The most specific pattern wins, segment by segment from
-the left; nothing depends on the order in which patterns were put in.
+The most specific pattern wins, segment by segment from the left; nothing depends on the order in
+which patterns were put in.
+
+A walk goes on from a place only where it fits, and comes back where that leads nowhere. It enters
+no place twice, so it can never enter more than the trie has: at depth d, no more than the places
+there, and no more than k to the power of d where k kinds of segments side by side take one value.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from authorizer.routing.mixed import Mixed
 from authorizer.routing.pattern import Rank, Segment
 
 if TYPE_CHECKING:
@@ -36,14 +41,25 @@ class Shape:
 
 @dataclass(slots=True)
 class Node(Generic[T]):
-    """A place in the trie. `end` owns the paths that end here, `slash_end` those with a slash."""
+    """A place in the trie. `end` owns the paths that end here, `slash_end` those with a slash.
+
+    `others` are all segments that are neither literal nor mixed: of each rank one, for any two
+    regexes tie.
+    """
 
     literals: dict[str, Node[T]] = field(default_factory=dict)
     folded: dict[str, list[Node[T]]] = field(default_factory=dict)
-    others: list[tuple[Segment, Node[T]]] = field(default_factory=list)
+    mixed: Mixed[Node[T]] | None = None
+    others: tuple[tuple[Segment, Node[T]], ...] = ()
     end: T | None = None
     slash_end: T | None = None
     tail: T | None = None
+
+    def children(self) -> Iterator[Node[T]]:
+        """Yield the places one segment further, the most specific first."""
+        yield from (child for _, child in sorted(self.literals.items(), key=lambda item: item[0]))
+        yield from (child for _, child in self.mixed or ())
+        yield from (child for _, child in self.others)
 
 
 class Trie(Generic[T]):
@@ -74,12 +90,20 @@ class Trie(Generic[T]):
                 child = node.literals[segment.key] = Node()
                 node.folded.setdefault(segment.key.casefold(), []).append(child)
             return child
+        if segment.rank is Rank.MIXED:
+            if node.mixed is None:
+                node.mixed = Mixed()
+            child = node.mixed.get(segment)
+            if child is None:
+                child = Node()
+                node.mixed.add(segment, child)
+            return child
         for known, child in node.others:
             if known.rank is segment.rank and known.key == segment.key:
                 return child
         child = Node()
-        node.others.append((segment, child))
-        node.others.sort(key=lambda pair: (pair[0].rank, pair[0].key))
+        others = (*node.others, (segment, child))
+        node.others = tuple(sorted(others, key=lambda pair: (pair[0].rank, pair[0].key)))
         return child
 
     def find(self, shape: Shape) -> T | None:
@@ -89,7 +113,7 @@ class Trie(Generic[T]):
     def find_folded(self, shape: Shape) -> list[T]:
         """Return the most specific owners of a path whose letters may be of either case.
 
-        More than one where literals differ only in case.
+        More than one where literals, or the texts of mixed segments, differ only in case.
         """
         return _find_folded(self.root, shape, 0)
 
@@ -113,6 +137,10 @@ def _find(node: Node[T], shape: Shape, depth: int) -> T | None:
     child = node.literals.get(shape.literals[depth])
     if child is not None and (owner := _find(child, shape, depth + 1)) is not None:
         return owner
+    if node.mixed is not None:
+        for child in node.mixed.fitting(values[depth]):
+            if (owner := _find(child, shape, depth + 1)) is not None:
+                return owner
     for segment, child in node.others:
         fits = segment.fits_laxly if shape.lax else segment.fits
         if fits(values[depth]) and (owner := _find(child, shape, depth + 1)) is not None:
@@ -128,10 +156,13 @@ def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
     owners: list[T] = []
     for child in node.folded.get(shape.literals[depth].casefold(), ()):
         owners += _find_folded(child, shape, depth + 1)
+    value = values[depth]
+    if node.mixed is not None and not owners:
+        for child in node.mixed.fitting_folded(value):
+            owners += _find_folded(child, shape, depth + 1)
     for segment, child in node.others:
         if owners:
             break
-        value = values[depth]
         if segment.fits_folded(value) or (shape.lax and segment.fits_laxly(value)):
             owners = _find_folded(child, shape, depth + 1)
     return owners or ([] if node.tail is None else [node.tail])
@@ -139,9 +170,7 @@ def _find_folded(node: Node[T], shape: Shape, depth: int) -> list[T]:
 
 def _owners(node: Node[T]) -> Iterator[T]:
     yield from (owner for owner in (node.end, node.slash_end) if owner is not None)
-    for _, child in sorted(node.literals.items()):
-        yield from _owners(child)
-    for _, child in node.others:
+    for child in node.children():
         yield from _owners(child)
     if node.tail is not None:
         yield node.tail

@@ -65,20 +65,11 @@ class Composer:
         self._aliased = 0
         # None while the anchored collection is open.
         self._anchors: dict[str, _Part | None] = {}
-        self._handlers: dict[type[yaml.Event], Callable[[Any], bool]] = {
-            yaml.ScalarEvent: self._scalar,
-            yaml.MappingStartEvent: self._start,
-            yaml.SequenceStartEvent: self._start,
-            yaml.MappingEndEvent: self._end,
-            yaml.SequenceEndEvent: self._end,
-            yaml.AliasEvent: self._alias,
-            yaml.DocumentStartEvent: self._document,
-        }
 
     def take(self, event: yaml.Event) -> bool:
         """Take the next event; False when there is no sense in going on."""
-        handler = self._handlers.get(type(event))
-        return handler is None or handler(event)
+        handler = _HANDLERS.get(type(event))
+        return handler is None or handler(self, event)
 
     def _refuse(self, event: yaml.Event, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self._name, *_start_of(event), message, hint))
@@ -218,6 +209,18 @@ class Composer:
         elif isinstance(into.value, list) and into.marks.items is not None:
             into.value.append(part.value)
             into.marks.items.append(part.marks)
+
+
+# Of the class, not of each composer: one that refers to itself would keep its document alive.
+_HANDLERS: Final[dict[type[yaml.Event], Callable[[Composer, Any], bool]]] = {
+    yaml.ScalarEvent: Composer._scalar,  # noqa: SLF001 - its own module
+    yaml.MappingStartEvent: Composer._start,  # noqa: SLF001 - its own module
+    yaml.SequenceStartEvent: Composer._start,  # noqa: SLF001 - its own module
+    yaml.MappingEndEvent: Composer._end,  # noqa: SLF001 - its own module
+    yaml.SequenceEndEvent: Composer._end,  # noqa: SLF001 - its own module
+    yaml.AliasEvent: Composer._alias,  # noqa: SLF001 - its own module
+    yaml.DocumentStartEvent: Composer._document,  # noqa: SLF001 - its own module
+}
 
 
 def _start_of(event: yaml.Event) -> tuple[int, int]:

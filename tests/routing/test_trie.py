@@ -61,6 +61,8 @@ def test_folding_finds_all_that_differ_only_in_case_and_only_the_most_specific()
     assert sorted(trie.find_folded(shape("/ADMIN/x"))) == ["/Admin/x", "/admin/x"]
     assert trie.find_folded(shape("/other/X")) == ["/{a}/x"]
     assert trie.find_folded(shape("/other/y")) == []
+    verbs = trie_of("/{a}:Go", "/{a}:go", "/{a}")
+    assert sorted(verbs.find_folded(shape("/x:GO"))) == ["/{a}:Go", "/{a}:go"]
 
 
 @pytest.mark.parametrize(

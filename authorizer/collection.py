@@ -1,0 +1,31 @@
+"""Building what lives long beside Python's garbage collector.
+
+The collector stops everything while it looks through what lives. While a large table is built it
+would do so again and again (0.2 s at a time with 10,000 routes, 3 s with 100,000), and find
+nothing: what is read and compiled refers to itself nowhere, and goes as soon as nobody needs it.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Build with the collector off, in the whole process; it never looks at what was built.
+
+    What a failed build left behind is the collector's again.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,64 @@
+"""A build runs without the garbage collector, which has nothing to find in what is built."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+from routing.rulebook import compiled
+
+from authorizer.collection import uncollected
+from authorizer.source.document import Marks
+from authorizer.source.yaml import load_yaml
+
+RULES = """
+version: 1
+routes:
+  - id: a
+    match: {path: "/a/{id:int}/{b}:go", methods: [GET]}
+    resource: {kind: a, id: "${path.id}", attr: {many: ["${path.b}", {deep: "${subject}"}]}}
+    action: view
+    response_headers: {X-A: "${path.id}"}
+"""
+
+
+def test_the_collector_is_off_inside_and_as_it_was_outside() -> None:
+    assert gc.isenabled()
+    with uncollected():
+        assert not gc.isenabled()
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_a_build_that_fails_leaves_the_collector_on_and_what_it_left_to_it() -> None:
+    frozen = gc.get_freeze_count()
+    with pytest.raises(ValueError, match="no"), uncollected():
+        raise ValueError("no")
+    assert gc.isenabled()
+    assert gc.get_freeze_count() <= frozen
+
+
+def test_what_was_built_is_never_looked_at_again() -> None:
+    with uncollected():
+        table = compiled(RULES)
+    assert gc.is_tracked(table.any_host)
+    assert not any(one is table.any_host for one in gc.get_objects())
+
+
+def test_documents_and_tables_go_without_the_collector_once_nobody_needs_them() -> None:
+    with uncollected():
+        table = compiled(RULES)
+        trie = weakref.ref(table.any_host)
+        del table
+        assert trie() is None
+        document = load_yaml(RULES, "a.yaml")
+        before = marks_alive()
+        del document
+        assert before - marks_alive() > 10
+
+
+def marks_alive() -> int:
+    return sum(type(one) is Marks for one in gc.get_objects())
