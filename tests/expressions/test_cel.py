@@ -355,3 +355,28 @@ def test_an_integer_beyond_64_bits_fails_no_expression_but_is_a_double(number: i
 
     assert vocabulary.compile("size(extra.tags)").evaluate(bindings) == 2
     assert vocabulary.compile("[extra.large]").evaluate(bindings) == [float(number)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("extra.a == 'ann'", {"extra": {"a": "ann\0x"}}),
+        ("extra.a == 'ann' || false", {"extra": {"a\0": "ann"}}),
+        ("'ann' in extra.l", {"extra": {"l": ["ann\0x"]}}),
+        ("extra.o.exists(k, k == 'a')", {"extra": {"o": {"b": 1, "a\0": {"c": []}}}}),
+        ("subject + 'z'", {"extra": {}, "subject": "ann\0x"}),
+    ],
+)
+def test_a_text_with_a_nul_is_refused_as_cel_would_cut_it(
+    text: str, names: dict[str, JsonValue]
+) -> None:
+    vocabulary = Vocabulary({"extra": Type.ANY, "subject": Type.STRING})
+    expression = vocabulary.compile(text)
+    with pytest.raises(ExpressionError, match="has a NUL"):
+        expression.evaluate(Bindings({"subject": "", **names}))
+
+
+def test_a_nul_in_a_name_that_is_not_read_fails_nothing() -> None:
+    vocabulary = Vocabulary({"extra": Type.ANY, "subject": Type.STRING})
+    bindings = Bindings({"extra": {"a": "\0"}, "subject": "ann"})
+    assert vocabulary.compile("subject + '!'").evaluate(bindings) == "ann!"
