@@ -28,6 +28,7 @@ CONFIGURATION, ACCESS_RULES = (
         ("authenticators", "bearer_token"),
         ("authenticators", "cookie_session"),
         ("authenticators", "anonymous"),
+        ("mutators", "noop"),
     ],
 )
 def test_a_handler_is_set_up_as_in_the_shipped_configuration(kind: str, handler: str) -> None:
@@ -39,7 +40,17 @@ def test_no_handler_is_shown_that_is_not_compared() -> None:
     assert shown == {
         "authorizers": {"remote_json"},
         "authenticators": {"bearer_token", "cookie_session", "anonymous"},
+        "mutators": {"noop"},
     }
+
+
+def test_every_handler_of_the_rule_that_is_shown_is_enabled() -> None:
+    """Oathkeeper answers 500 to what was allowed when a mutator is not."""
+    [rule] = ACCESS_RULES
+    used = {("authorizers", rule["authorizer"]["handler"])}
+    used |= {("authenticators", one["handler"]) for one in rule["authenticators"]}
+    used |= {("mutators", one["handler"]) for one in rule["mutators"]}
+    assert all(CONFIGURATION[kind][handler]["enabled"] for kind, handler in used)
 
 
 def test_the_payload_is_the_shipped_one() -> None:
