@@ -53,7 +53,7 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
         "reason": outcome.reason.value,
         "route": record.route,
         "subject": _cut(record.subject),
-        "profile": record.profile,
+        "profile": _cut(record.profile),
         "method": _cut(record.method),
         "host": _cut(record.host),
         "path": _cut(record.path),

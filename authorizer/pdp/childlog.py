@@ -24,7 +24,8 @@ _NOT_A_WARNING: Final = "Disabling OTLP"
 class ChildLine:
     """One line. `level` is one of `logging`'s; `logger` is Cerbos's name for the part of it.
 
-    `problems` say what is wrong in which policy file, where the line tells.
+    `problems` say what is wrong in which policy file, where the line tells. Of a line about a
+    question, `error` is the policy's expression that failed: Cerbos's own text may quote a value.
     Everything else in a line (request metadata, peers) is left out: it may hold callers' values.
     """
 
@@ -52,7 +53,8 @@ def read_line(line: str) -> ChildLine:
         level=level,
         logger=str(record.get("log.logger", "cerbos")),
         message=message,
-        error=str(record.get("error", "")),
+        # "no such key: anna@acme.test", from `R.attr.members[P.attr.email]`.
+        error=str(record.get("expression" if "grpc.method" in record else "error", "")),
         problems=tuple(map(_failure, failures)) if isinstance(failures, list) else (),
     )
 

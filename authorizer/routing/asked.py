@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _NOTHING: Final[Mapping[str, tuple[str, ...]]] = {}
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# What comes behind these, PHP and Express leave out without a word, and Django refuses.
+_MAX_PARAMETERS: Final = 1_000
+_UNDERSCORED: Final = str.maketrans(" .", "__")
 
 
 class UnreadableQuery(ValueError):
@@ -41,6 +44,9 @@ class Asked:
         text = self.query_string
         if not text:
             return {}
+        if text.count("&") >= _MAX_PARAMETERS:
+            reason = f"it has more than {_MAX_PARAMETERS} parameters"
+            raise UnreadableQuery(reason)
         if ";" in text:
             # Separates parameters in Go before 1.17, Rack before 3, Python before 3.10, …
             reason = "it has a `;`, which some applications read as `&`"
@@ -59,14 +65,28 @@ class Asked:
         return parameters
 
     def sent_query(self, name: str) -> list[str]:
-        """Return every value of a parameter, its name in letters of either case.
+        """Return every value of a parameter.
 
-        Raises UnreadableQuery.
+        Raises UnreadableQuery, also where a parameter is there that only some applications take
+        for this one: theirs may not be the value that is asked about.
         """
-        folded = name.casefold()
-        return [
-            value
-            for known, values in self.query.items()
-            if known == name or known.casefold() == folded
-            for value in values
-        ]
+        wanted = _as_some_read(name)
+        base = wanted.removesuffix("[]")
+        for known in self.query:
+            if known == name:
+                continue
+            folded = _as_some_read(known)
+            if folded in (wanted, base) or _holds(base, folded) or _holds(folded, wanted):
+                reason = f"it has a parameter that some applications read as `{name}`"
+                raise UnreadableQuery(reason)
+        return self.query.get(name, [])
+
+
+def _as_some_read(name: str) -> str:
+    """Return a name as lenient applications compare it: ASP.NET's case, PHP's variable names."""
+    return name.partition("\0")[0].lstrip(" ").translate(_UNDERSCORED).casefold()
+
+
+def _holds(name: str, other: str) -> bool:
+    """Say whether `other` is an element of `name`, as PHP, Rack and qs read `name[element]`."""
+    return other.startswith(name + "[")

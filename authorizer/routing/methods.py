@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 def mapping(route: Route, method: str) -> str | None:
     """Return the entry of `methods` by which a route maps a method, or None where it does not.
 
-    HEAD follows GET, OPTIONS is `preflight: allow` where nothing maps it, "*" takes what is left.
+    HEAD follows GET, OPTIONS is `preflight: allow` where nothing maps it, "*" takes what is left
+    but for methods in small letters.
     """
     if method in route.methods:
         return method
@@ -19,4 +20,4 @@ def mapping(route: Route, method: str) -> str | None:
         return "GET"
     if method == "OPTIONS" and route.preflight:
         return method
-    return "*" if "*" in route.methods else None
+    return "*" if "*" in route.methods and method == method.upper() else None

@@ -88,6 +88,10 @@ _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DOTS: Final = frozenset((".", ".."))
 _MAX_PORT: Final = 65535
+# What servers take at most (nginx and Apache: 8 KiB for the line). Reading a path takes several
+# times as long where routes declare loosened readings, and nobody else is answered meanwhile.
+_MAX_PATH: Final = 8 * 1024
+_MAX_SEGMENTS: Final = 256
 # Layers of percent-encoding that are looked through; nobody sends the third by accident.
 _LAYERS: Final = 8
 
@@ -127,8 +131,7 @@ def _host(authority: str) -> str | None:
     if port and not 0 < int(port) <= _MAX_PORT:
         return None
     host = host.lower().removesuffix(".")
-    labels = host.split(".")
-    return host if host.startswith("[") or all(labels) else None
+    return host if all(host.split(".")) else None
 
 
 def _wire_path(path: str, raw_path: str) -> str | None:
@@ -169,6 +172,8 @@ def read(path: str) -> tuple[Reading, ...] | Ambiguous:
 
     `path` begins with a slash and is percent-encoded, as the caller sent it.
     """
+    if len(path) > _MAX_PATH or path.count("/") > _MAX_SEGMENTS:
+        return Ambiguous("the path is longer than servers take")
     if _PLAIN.fullmatch(path):
         wire, trailing = _split(path)
         if _DOTS.isdisjoint(wire):

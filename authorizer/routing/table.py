@@ -58,7 +58,10 @@ class PathOwner:
             found = routes.get("GET")
         if found is None and method == "OPTIONS" and self.preflight is not None:
             found = (self.preflight,)
-        return found if found is not None else routes.get("*", ())
+        if found is None and method == method.upper():
+            found = routes.get("*")
+        # Not in other letters: Django, Werkzeug and Symfony read `delete` as DELETE.
+        return found or ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
         outcome=Deny(Reason.NO_ROUTE),
         request_id=long,
         subject=long,
+        profile=long,
         method=long,
         host=long,
         path=long,
@@ -121,6 +122,6 @@ def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
     )
     event = fields(record)
     (check,) = event["checks"]
-    texts = [event[k] for k in ("request_id", "subject", "method", "host", "path")]
+    texts = [event[k] for k in ("request_id", "subject", "profile", "method", "host", "path")]
     texts += [check[k] for k in ("kind", "id", "action")]
     assert set(texts) == {"x" * MAX_TEXT + "… (7 more)"}

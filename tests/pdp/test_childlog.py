@@ -44,6 +44,21 @@ def test_what_may_hold_a_callers_values_is_left_out() -> None:
     assert "secret" not in repr(read)
 
 
+def test_an_error_about_a_question_names_the_expression_and_quotes_no_value() -> None:
+    """What Cerbos 0.55 writes for a condition that reads a map by one of the caller's traits."""
+    expression = "R.attr.members[P.attr.email]"
+    read = read_line(
+        line(
+            **{"log.level": "warn", "grpc.method": "CheckResources"},
+            message="Error evaluating CEL expression",
+            expression=expression,
+            error="no such key: anna@acme.test",
+        )
+    )
+    assert read.error == expression
+    assert "anna" not in repr(read)
+
+
 def test_that_nobody_collects_traces_is_no_warning() -> None:
     text = "Disabling OTLP traces because neither OTEL_EXPORTER_OTLP_ENDPOINT nor ... is defined"
     assert read_line(line(message=text, **{"log.level": "warn"})).level == logging.DEBUG

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
@@ -130,12 +131,57 @@ def test_the_route_whose_conditions_say_most_is_chosen_in_any_order(query: str, 
         ("to=a;to=b", "mapping_failed"),
         ("to=%ff", "mapping_failed"),
         ("to=%zz", "mapping_failed"),
+        ("x&" * 1000 + "to=a", "mapping_failed"),
     ],
 )
 def test_what_nobody_can_choose_by_is_a_deny(query: str, reason: str) -> None:
     found = choice(rules({"query": {"to": "*"}}), query)
     assert not isinstance(found, Matched)
     assert found.reason.value == reason
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PREVIEW=1",
+        "%50review=1",
+        "preview[]=1",
+        "preview=1&preview[]=2",
+        "preview=1&preview%5Bx%5D=2",
+        "preview=1&+preview=2",
+        "preview=1&preview%00x=2",
+    ],
+)
+def test_a_name_that_only_some_applications_read_as_a_conditions_is_a_deny(query: str) -> None:
+    """An application that does not see the preview would serve all of it."""
+    found = choice(rules({}, {"query": {"preview": "1"}}), query)
+    assert not isinstance(found, Matched)
+    assert found.reason.value == "mapping_failed"
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "is_clear"),
+    [
+        ("to", "too", True),
+        ("to", "t", True),
+        ("to", "x[to]", True),
+        ("filter[a]", "filter[b]", True),
+        ("filter[a]", "filter", False),
+        ("filter[a]", "filter[a][]", False),
+        ("ids[]", "ids", False),
+        ("ids[]", "ids[0]", False),
+        ("move.to", "move_to", False),
+    ],
+)
+def test_names_are_told_apart_as_far_as_every_application_does(
+    name: str, other: str, *, is_clear: bool
+) -> None:
+    asked = Asked("GET", urlencode({name: "1", other: "2"}))
+    if is_clear:
+        assert asked.sent_query(name) == ["1"]
+    else:
+        with pytest.raises(UnreadableQuery, match="some applications"):
+            asked.sent_query(name)
 
 
 def test_a_path_without_conditions_does_not_look_at_the_query() -> None:

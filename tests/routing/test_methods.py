@@ -27,6 +27,8 @@ routes:
         ("read", "OPTIONS", None),
         ("head", "HEAD", "HEAD"),
         ("rest", "GET", "*"),
+        ("rest", "PURGE", "*"),
+        ("rest", "get", None),
         ("rest", "OPTIONS", "OPTIONS"),
         ("preflight", "OPTIONS", "OPTIONS"),
         ("preflight", "GET", None),

@@ -107,6 +107,32 @@ def test_what_no_route_may_permit_is_refused_and_says_why(path: str, why: str) -
     assert why in found.detail
 
 
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/a/..", "the path has a dot segment (. or ..)"),
+        ("/a/%2e", "the path has a dot segment (. or .., plain or encoded)"),
+        ("/a b", "the path has a character that a URL path may not have unencoded"),
+        ("/a\\b", "the path has a backslash"),
+        ("/a%5Cb", "the path has an encoded backslash"),
+        ("/a%", "the path has a % that begins no escape"),
+        ("/%FF", "the path is not UTF-8 when it is decoded"),
+        ("/%25FF", "the path is not UTF-8 when it is decoded more than once"),
+        ("/a%00b", "the path has an encoded control character"),
+        ("/a%252Fb", "the path has a slash or a semicolon that is encoded more than once"),
+    ],
+)
+def test_a_refusal_says_what_about_the_path_and_quotes_none_of_it(path: str, detail: str) -> None:
+    assert read(path) == Ambiguous(detail)
+
+
+@pytest.mark.parametrize("path", ["/" + "a" * 8192, "/a" * 257, "/" * 257, "/%41" * 2048])
+def test_a_path_that_is_longer_than_servers_take_is_refused_unread(path: str) -> None:
+    """Reading it in every plausible way took seconds, in which nobody else was answered."""
+    assert read(path) == Ambiguous("the path is longer than servers take")
+    assert not isinstance(read(path[:256]), Ambiguous)
+
+
 def test_a_pile_of_encodings_is_refused_rather_than_looked_through() -> None:
     assert isinstance(read("/%" + "25" * 5000 + "41"), Ambiguous)
     assert isinstance(read("/%" + "25" * 9 + "41"), Ambiguous)
@@ -210,6 +236,7 @@ HOST = "http://api.acme.test"
         ("http://[::ffff:1.2.3.4]/", "[::ffff:1.2.3.4]", "/", ""),
         ("http://10.0.0.1/", "10.0.0.1", "/", ""),
         ("http://a_b.internal:65535/", "a_b.internal", "/", ""),
+        ("http://a_b.internal:1/", "a_b.internal", "/", ""),
     ],
 )
 def test_an_absolute_url_is_taken_apart_as_it_stands(
@@ -231,7 +258,7 @@ def test_what_is_no_absolute_url_is_the_askers_error(url: str) -> None:
     with pytest.raises(MalformedRequest) as refused:
         locate(url)
     assert refused.value.pointer == "/url"
-    assert "admin" not in str(refused.value)
+    assert refused.value.reason == "expected an absolute URL: http(s)://host[:port]/path"
 
 
 @pytest.mark.parametrize(
@@ -239,19 +266,16 @@ def test_what_is_no_absolute_url_is_the_askers_error(url: str) -> None:
     ["user@h", "user:pw@h", "@h", "h@", "h:", "h:0", "h:65536", "h:99999", "h:123456", "h:80a",
      "h:-1", "h:80:80", ".", "a..b", ".a", "a..", "münchen.test", "xn--é", "\u212aelvin.test", "h ",
      "h\t", "h\n", "a b", "h%41", "%68", "h\\evil", "[::1", "::1", "[::1]x", "[fe80::1%25eth0]",
-     "[v1.x]", "h,i", "*", "*.h", "a*b", "h\u3002test"],
+     "[v1.x]", "[::1..2]", "h,i", "*", "*.h", "a*b", "h\u3002test"],
 )  # fmt: skip
 def test_a_host_that_is_not_plain_is_ambiguous(authority: str) -> None:
     found = locate(f"http://{authority}/a")
-    assert isinstance(found, Ambiguous)
-    assert "host" in found.detail
+    assert found == Ambiguous("the host is not a plain ASCII host name with an optional port")
 
 
 @pytest.mark.parametrize("url", [f"{HOST}/a#", f"{HOST}/a#b", f"{HOST}#", f"{HOST}/a?b#c/../d"])
 def test_a_fragment_is_ambiguous(url: str) -> None:
-    found = locate(url)
-    assert isinstance(found, Ambiguous)
-    assert "fragment" in found.detail
+    assert locate(url) == Ambiguous("the URL has a fragment (#)")
 
 
 @pytest.mark.parametrize(
@@ -302,6 +326,18 @@ def test_a_raw_path_does_not_mend_a_broken_url(path: str, raw_path: str) -> None
     assert isinstance(found, Ambiguous) or isinstance(read(found.path), Ambiguous)
 
 
+def test_two_paths_that_disagree_are_told_apart_from_other_faults() -> None:
+    assert locate(f"{HOST}/a", "/b") == Ambiguous(
+        "url and raw_path say different paths: the gateway has changed this one"
+    )
+
+
+MORE_THAN_ONCE = "X-Forwarded-Uri was sent more than once"
+FRAGMENT = "X-Forwarded-Uri has a fragment (#)"
+NO_PATH = "X-Forwarded-Uri is not a path"
+ANOTHER = "url is not what Oathkeeper makes of X-Forwarded-Uri"
+
+
 @pytest.mark.parametrize(
     ("path", "forwarded", "expected"),
     [
@@ -310,25 +346,33 @@ def test_a_raw_path_does_not_mend_a_broken_url(path: str, raw_path: str) -> None
         ("/", ("/?q=/x?y",), ("/", "q=/x?y")),
         ("/a%252Fb", ("/a%2Fb",), ("/a%2Fb", "")),
         ("/a%21%2A", ("/a!*",), ("/a!*", "")),
-        ("/a%2520b", ("/a b",), None),
-        ("/%C3%A9", ("/é",), None),
-        ("/b", ("/a",), None),
-        ("/a%2Fb", ("/a/b",), None),  # it decodes to it, but Oathkeeper never makes this of it
-        ("/%61dmin", ("/admin",), None),
-        ("/a", ("/a", "/a"), None),
-        ("/a", ("/a#x",), None),
-        ("/a", ("/a?x#y",), None),
-        ("/a", ("a",), None),
-        ("/a", ("http://h/a",), None),
-        ("/", ("",), None),
-        ("/a", ("?x",), None),
+        ("/a%2520b", ("/a b",), ANOTHER),
+        ("/%C3%A9", ("/é",), NO_PATH),
+        ("/b", ("/a",), ANOTHER),
+        ("/a%2Fb", ("/a/b",), ANOTHER),  # it decodes to it, but Oathkeeper never makes this of it
+        ("/%61dmin", ("/admin",), ANOTHER),
+        ("/a", ("/a", "/a"), MORE_THAN_ONCE),
+        ("/a", ("/a#x",), FRAGMENT),
+        ("/a", ("/a?x#y",), FRAGMENT),
+        ("/a", ("a",), NO_PATH),
+        ("/a", ("http://h/a",), NO_PATH),
+        ("/", ("",), NO_PATH),
+        ("/a", ("?x",), NO_PATH),
+        # v26.2.0 has cleaned it
+        ("/a", ("/a/",), ("/a/", "")),
+        ("/a:b;c", ("/a:b;c/",), ("/a:b;c/", "")),
+        ("/a", ("/a//",), ANOTHER),
+        ("/a", ("//a",), ANOTHER),
     ],
 )
 def test_a_forwarded_uri_is_the_request_where_the_url_is_what_oathkeeper_makes_of_it(
-    path: str, forwarded: tuple[str, ...], expected: tuple[str, str] | None
+    path: str, forwarded: tuple[str, ...], expected: tuple[str, str] | str
 ) -> None:
     found = locate(f"{HOST}{path}?lost=1", "/decisions/whatever%2F", forwarded)
-    assert (None if isinstance(found, Ambiguous) else (found.path, found.query)) == expected
+    if isinstance(expected, str):
+        assert found == Ambiguous(expected)
+    else:
+        assert found == Address("http", "api.acme.test", *expected)
 
 
 @pytest.mark.parametrize("absent", [None, ()])
