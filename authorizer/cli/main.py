@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from authorizer import __version__
-from authorizer.cli import explain, lint, rules, schema, serve, test
+from authorizer.cli import explain, kratos, lint, rules, schema, serve, test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test.register(commands)
     rules.register(commands)
     lint.register(commands)
+    kratos.register(commands)
     schema.register(commands)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
