@@ -613,7 +613,7 @@ SENT: list[tuple[str, str, str, str]] = [
     ("forwarded-uri.decisions", STRICT, "file a%20b download", "file a%20b download"),
     ("header-twice.proxy", STRICT, "mapping_failed", "mapping_failed"),
     ("host-case-dot-port.proxy", STRICT, "host api.acme.test view", "host api.acme.test view"),
-    ("hydra-introspection.decisions", STRICT, "profile_mismatch", "profile_mismatch"),
+    ("hydra-introspection.decisions", STRICT, "document 42 view", "document 42 view"),
     ("kratos-session.decisions", STRICT, "document 42 edit", "document 42 edit"),
     ("kratos-session.proxy", STRICT, "document 42 view", "document 42 view"),
     ("matrix-parameters.proxy", STRICT, AMBIGUOUS, AMBIGUOUS),
@@ -672,6 +672,25 @@ async def test_a_recorded_session_becomes_its_principal(version: str) -> None:
     assert attr["auth"]["session"]["methods"] == ["password"]
     assert call.checks[0].resource.attr == {"tenant": "acme"}
     assert found.request_id == "req-1"
+
+
+@pytest.mark.parametrize("version", [V26, V0])
+async def test_a_recorded_token_of_a_client_becomes_that_client(version: str) -> None:
+    pdp = ScriptedPdp(ALLOW)
+    found = await decided(sent(version, "hydra-introspection.decisions"), snapshot(STRICT), pdp)
+    (call,) = pdp.calls
+    client = "cff2cda4-cb77-4501-a9cf-44f9fb1079f3"
+    assert (call.principal.id, call.principal.roles) == (client, ("client",))
+    assert call.principal.attr == {
+        "auth": {
+            "profile": "hydra",
+            "client_id": client,
+            "scopes": ["documents.read"],
+            "audience": [],
+            "claims": {},
+        }
+    }
+    assert found.profile == "hydra"
 
 
 @pytest.mark.parametrize("version", [V26, V0])

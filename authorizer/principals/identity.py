@@ -19,11 +19,13 @@ class Identity:
     """Who an authenticator says it is.
 
     `attr` become principal attributes as they are; `auth` what is said under the reserved one.
+    `holder` says in which role somebody holds a token; "" where there is none.
     """
 
     id: str
     attr: Mapping[str, JsonValue]
     auth: Mapping[str, JsonValue]
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

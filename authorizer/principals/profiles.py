@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import functools
 import importlib.resources
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,7 @@ from authorizer.expressions.template import (
     compile_value,
 )
 from authorizer.model import Deny, Principal, Reason
-from authorizer.principals import session
+from authorizer.principals import claims, introspection, session, token
 from authorizer.principals.identity import Identity, Rejected
 from authorizer.source.schema import did_you_mean, load_schema
 from authorizer.source.yaml import load_yaml
@@ -33,16 +34,25 @@ if TYPE_CHECKING:
     from authorizer.model import AccessRequest
     from authorizer.source.schema import Located
 
-_VOCABULARY: Final = Vocabulary({"subject": Type.STRING, "extra": Type.ANY})
+_VOCABULARY: Final = Vocabulary({"subject": Type.STRING, "extra": Type.ANY, "holder": Type.ANY})
 _AUTH: Final = "auth"
 _ANONYMOUS: Final = "anonymous"
+# The role of a person who is here themselves. A token says that only by its issuer: most are
+# narrow ones, which a third party holds.
+_USER: Final = "user"
 
 
 class Shape(enum.StrEnum):
     """What an authenticator's `extra` may look like."""
 
     SESSION = "session"
+    INTROSPECTION = "introspection"
+    CLAIMS = "claims"
+    CLIENT = "client"
     ANONYMOUS = "anonymous"
+
+
+_TOKENS: Final = frozenset({Shape.INTROSPECTION, Shape.CLAIMS, Shape.CLIENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class Profile:
     shape: Shape
     roles: Roles
     subjects: frozenset[str] = frozenset()
+    issuers: frozenset[str] = frozenset()
     attr: tuple[tuple[str, ValueTemplate], ...] = ()
     require: tuple[Template, ...] = ()
 
@@ -70,8 +81,18 @@ class Profile:
         match self.shape:
             case Shape.SESSION:
                 return session.fits(request.extra)
+            case Shape.INTROSPECTION:
+                return introspection.fits(request.extra)
+            case Shape.CLAIMS:
+                return claims.fits(request.extra) and self.trusts_issuer(request)
+            case Shape.CLIENT:
+                return not request.extra and request.subject != ""
             case Shape.ANONYMOUS:
                 return not request.extra and request.subject in ("", *self.subjects)
+
+    def trusts_issuer(self, request: AccessRequest) -> bool:
+        """Say whether the profile names the issuer of the request's token, or names none."""
+        return not self.issuers or (request.extra or {}).get("iss") in self.issuers
 
     def identify(self, request: AccessRequest, now: float) -> Principal | Deny:
         """Return the principal; the request fits. `now` is Unix time in seconds."""
@@ -79,11 +100,19 @@ class Profile:
         match self.shape:
             case Shape.SESSION:
                 identity = session.identify(request.subject, request.extra or {}, now)
+            case Shape.INTROSPECTION:
+                identity = introspection.identify(request.subject, request.extra or {})
+            case Shape.CLAIMS:
+                identity = claims.identify(request.subject, request.extra or {}, now)
+            case Shape.CLIENT:
+                identity = token.bearer(request.subject, {}, request.subject, (), {})
             case Shape.ANONYMOUS:
                 identity = Identity(_ANONYMOUS, {}, {})
         if isinstance(identity, Rejected):
             return Deny(Reason.PRINCIPAL_REJECTED, identity.detail)
-        bindings = Bindings({"subject": request.subject, "extra": request.extra})
+        holder = [identity.holder] if identity.holder else []
+        names = {"subject": request.subject, "extra": request.extra, "holder": holder}
+        bindings = Bindings(names)
         try:
             for condition in self.require:
                 if condition.evaluate(bindings) is not True:
@@ -113,6 +142,8 @@ class Profile:
                     found[known] = None
         if not found:
             raise ExpressionError("roles", "they are none, and a principal needs one")
+        if _USER in found and self.shape in _TOKENS and not self.issuers:
+            raise ExpressionError("roles", f"a token gives `{_USER}` only with `issuers`")
         yield from found
 
 
@@ -148,23 +179,34 @@ class Profiles:
             known = ", ".join(sorted(self.by_name))
             detail = f"the payload names a profile that is not configured; there is {known}"
             return Deny(Reason.PROFILE_MISMATCH, detail)
-        fitting = [
-            profile
-            for name in dict.fromkeys(names)
-            if (profile := self.by_name[name]).fits(request)
-        ]
+        named = [self.by_name[name] for name in dict.fromkeys(names)]
+        fitting = [profile for profile in named if _fits_among(profile, named, request)]
         if len(fitting) != 1:
-            return Deny(Reason.PROFILE_MISMATCH, _mismatch(request, names, len(fitting)))
+            return Deny(Reason.PROFILE_MISMATCH, _mismatch(request, named, len(fitting)))
         return fitting[0].identify(request, now)
 
 
-# Keys longer than this are no keys of an authenticator that we know.
-_MAX_KEY: Final = 40
+# A claim may be named by an address or a token: what looks like a name in a schema is named. Ory's
+# tokens are longer.
+_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
 _MAX_KEYS: Final = 20
 
 
-def _mismatch(request: AccessRequest, names: Sequence[str], fitting: int) -> str:
-    wanted = " or ".join(names)
+def _fits_among(profile: Profile, named: Sequence[Profile], request: AccessRequest) -> bool:
+    """Say whether a profile fits, of those that the payload names."""
+    if not profile.fits(request):
+        return False
+    # A subject and nothing else is also what a session without `extra_from` and an anonymous
+    # caller are known by.
+    return profile.shape is not Shape.CLIENT or not any(
+        other.shape is Shape.SESSION or other.fits(request)
+        for other in named
+        if other is not profile
+    )
+
+
+def _mismatch(request: AccessRequest, named: Sequence[Profile], fitting: int) -> str:
+    wanted = " or ".join(profile.name for profile in named)
     if fitting:
         return f"subject and extra have the shape of more than one profile of {wanted}"
     if not request.extra:
@@ -175,9 +217,24 @@ def _mismatch(request: AccessRequest, names: Sequence[str], fitting: int) -> str
                 "subject in the profile's `subjects`?"
             )
         return f"there is neither a subject nor extra, so it is not {wanted}"
-    keys = [key for key in sorted(request.extra) if len(key) <= _MAX_KEY and key.isprintable()]
+    keys = [key for key in sorted(request.extra) if _KEY.fullmatch(key)]
     seen = ", ".join(keys[:_MAX_KEYS])
-    return f"extra does not have the shape of {wanted}; its keys are {seen}"
+    return f"extra does not have the shape of {wanted}; its keys are {seen}{_hint(request, named)}"
+
+
+def _hint(request: AccessRequest, named: Sequence[Profile]) -> str:
+    """Return what is known of the reason why a token fits no profile."""
+    if introspection.is_introspected(request.extra) and not introspection.fits(request.extra):
+        claimed = ", ".join(name for name in token.REGISTERED if name in (request.extra or {}))
+        return (
+            "; an introspected token cannot be told from a JWT where its `ext` has a claim that is "
+            f"a JWT's own ({claimed}), or the JWT has {', '.join(token.INTROSPECTED)} as claims"
+        )
+    if claims.fits(request.extra):
+        strict = [profile.name for profile in named if not profile.trusts_issuer(request)]
+        if strict:
+            return f"; the token's issuer is none of the `issuers` of {' or '.join(strict)}"
+    return ""
 
 
 def compile_profiles(configured: Located, default: Located) -> Profiles:
@@ -228,6 +285,12 @@ class _Compiler:
                 "to let in only some, use require: [\"${subject in ['a', 'b']}\"]",
                 key=True,
             )
+        if "issuers" in raw and shape is not Shape.CLAIMS:
+            hint = f"only the shape `{Shape.CLAIMS}` knows its token's issuer"
+            message = f"`issuers` says nothing about the shape `{shape}`"
+            self._add(("issuers",), message, hint, key=True)
+        elif shape in _TOKENS and "issuers" not in raw:
+            self._refuse_user(roles)
         return Profile(
             name=self.name,
             shape=shape,
@@ -237,12 +300,24 @@ class _Compiler:
                 mapping=roles.get("map"),
             ),
             subjects=frozenset(raw.get("subjects", ())),
+            issuers=frozenset(raw.get("issuers", ())),
             attr=tuple(
                 (key, compile_value(value, ("attr", key), self._template))
                 for key, value in raw.get("attr", {}).items()
             ),
             require=self._expressions(raw, "bool", "require"),
         )
+
+    def _refuse_user(self, roles: Mapping[str, Any]) -> None:
+        """Report the role of people themselves, where any issuer's token would have it."""
+        message = f"a token has the role `{_USER}` only by its issuer"
+        hint = f"use the shape `{Shape.CLAIMS}`, and name the trusted ones under `issuers`"
+        for number, role in enumerate(roles.get("always", ())):
+            if role == _USER:
+                self._add(("roles", "always", number), message, hint)
+        for theirs, role in roles.get("map", {}).items():
+            if role == _USER:
+                self._add(("roles", "map", theirs), message, hint)
 
     def _expressions(self, raw: Mapping[str, Any], kind: str, *path: str) -> tuple[Template, ...]:
         """Return the templates under the last of `path`: each one `${…}` that can give a `kind`."""

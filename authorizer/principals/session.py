@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from authorizer.model import JsonValue
     from authorizer.principals.identity import Extra
 
-# What an introspected token has and no session: a token's `ext` claims stand beside these, so
-# that a client could otherwise dress one up as a session.
-_NOT_IN_A_SESSION: Final = ("client_id", "scope")
+# What tokens have and no session: an introspected token's `ext` stands beside the first two, and
+# a JWT that fits its subject has the last. Their claims could otherwise be dressed up as a session.
+_NOT_IN_A_SESSION: Final = ("client_id", "scope", "sub")
 # RFC 3339, section 5.6, as Go writes it. `fromisoformat` alone takes more: days of a week, any
 # separator, and text behind a NUL.
 _RFC_3339: Final = re.compile(

@@ -42,9 +42,10 @@ def make_identity(raw: Mapping[str, Any]) -> Identity:
 
 
 def subject_of(extra: Mapping[str, Any] | None) -> str:
-    """Return the subject that Oathkeeper takes from a session by default, or ""."""
-    identity = (extra or {}).get("identity")
-    subject = identity.get("id") if isinstance(identity, dict) else None
+    """Return the subject that Oathkeeper takes from a session or from a JWT's claims, or ""."""
+    known = extra or {}
+    identity = known.get("identity")
+    subject = known.get("sub", identity.get("id") if isinstance(identity, dict) else None)
     return subject if isinstance(subject, str) else ""
 
 

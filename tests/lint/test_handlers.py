@@ -122,3 +122,32 @@ def test_the_anonymous_subject_must_be_one_of_the_profiles(folder: Folder) -> No
         """,
     )
     assert folder.codes() == []
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "profile"),
+    [
+        ("cookie_session", "kratos"),
+        ("bearer_token", "kratos"),
+        ("oauth2_introspection", "hydra"),
+        ("jwt", "jwt"),
+        ("oauth2_client_credentials", "client"),
+        ("noop", "anonymous"),
+    ],
+)
+def test_each_authenticator_needs_a_profile_of_what_it_gives(
+    folder: Folder, authenticator: str, profile: str
+) -> None:
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    file = folder.path / "access-rules" / "rules.yml"
+    text = file.read_text().replace("cookie_session", authenticator)
+    for named in ("kratos", "hydra", "jwt", "client", "anonymous"):
+        file.write_text(text.replace('"kratos"', f'"{named}"'))
+        findings = [found for found in folder.lint() if found.code == "unnamed-profile"]
+        if named == profile:
+            assert findings == []
+        else:
+            [found] = findings
+            assert f"`{authenticator}`" in found.message
+            assert f"name `{profile}` in" in found.help

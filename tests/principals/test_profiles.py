@@ -48,6 +48,7 @@ def denial(request: AccessRequest, of: Profiles = BUILT_IN) -> Deny:
 
 SESSION = session()
 TOKEN = {"client_id": "c", "scope": "openid", "username": ""}
+JWT = {"iss": "https://hydra.test/", "sub": "ann", "client_id": "app", "scp": ["openid"], "ext": {}}
 # what is known, the subject, the payload's profiles, what comes of it (a profile or a reason)
 CHOSEN: list[tuple[Mapping[str, Any] | None, str, tuple[str, ...], str]] = [
     (SESSION, "ann", (), "kratos"),  # the default
@@ -73,6 +74,39 @@ CHOSEN: list[tuple[Mapping[str, Any] | None, str, tuple[str, ...], str]] = [
     # A token is no session, not even one whose claims look like one.
     (TOKEN, "c", ("kratos",), "profile_mismatch"),
     ({**SESSION, **TOKEN}, "ann", ("kratos", "anonymous"), "profile_mismatch"),
+    # A token is what its own profile says, and a list holds for tokens, too.
+    (TOKEN, "c", ("hydra",), "hydra"),
+    (TOKEN, "c", ("kratos", "hydra", "jwt", "anonymous"), "hydra"),
+    (TOKEN, "c", ("jwt",), "profile_mismatch"),
+    (TOKEN, "c", ("client",), "profile_mismatch"),
+    (JWT, "ann", ("jwt",), "jwt"),
+    (JWT, "ann", ("kratos", "hydra", "jwt", "anonymous"), "jwt"),
+    (JWT, "ann", ("hydra",), "profile_mismatch"),
+    (JWT, "ann", ("kratos",), "profile_mismatch"),
+    (JWT, "app", ("jwt",), "principal_rejected"),
+    (SESSION, "ann", ("kratos", "hydra", "jwt"), "kratos"),
+    (SESSION, "ann", ("hydra", "jwt", "client"), "profile_mismatch"),
+    # The `ext` of an introspected token stands beside what Oathkeeper writes.
+    ({**SESSION, **TOKEN}, "ann", ("kratos", "hydra"), "hydra"),
+    ({**JWT, **TOKEN}, "ann", ("hydra",), "profile_mismatch"),
+    ({**JWT, **TOKEN}, "ann", ("jwt",), "profile_mismatch"),
+    ({**JWT, **TOKEN}, "ann", ("hydra", "jwt"), "profile_mismatch"),
+    ({**TOKEN, "iss": "https://kratos.test"}, "ann", ("hydra", "jwt"), "profile_mismatch"),
+    # The claims of a JWT do not make it a session.
+    ({**SESSION, "sub": "ann"}, "ann", ("kratos",), "profile_mismatch"),
+    ({**SESSION, **JWT}, "ann", ("kratos", "jwt"), "jwt"),
+    # A session's traits do not make it a token.
+    (session({**TOKEN, **JWT}), "ann", ("kratos", "hydra", "jwt"), "kratos"),
+    # A client by its secret: the subject, and nothing else.
+    (None, "c", ("client",), "client"),
+    ({}, "c", ("hydra", "jwt", "client"), "client"),
+    (None, "", ("client",), "profile_mismatch"),
+    (None, "", ("client", "anonymous"), "anonymous"),
+    (None, "guest", ("client", "anonymous"), "anonymous"),
+    (None, "c", ("client", "anonymous"), "client"),
+    (None, "c", ("hydra",), "profile_mismatch"),
+    # That is also what a session without `extra_from` looks like.
+    (None, "ann", ("kratos", "client"), "profile_mismatch"),
     # One unknown name spoils the list: the payload and the configuration disagree.
     (SESSION, "ann", ("krato",), "profile_mismatch"),
     (SESSION, "ann", ("kratos", "nope"), "profile_mismatch"),
@@ -117,8 +151,11 @@ def test_without_a_subject_there_is_no_such_hint() -> None:
     assert "extra_from" not in denial(question(None, "", "kratos")).detail
 
 
-def test_a_mismatch_names_the_keys_that_were_seen() -> None:
-    found = denial(question({"scope": "a", "client_id": "b", "odd\n": "c", "x" * 41: "d"}, "ann"))
+def test_a_mismatch_names_the_keys_that_were_seen_and_look_like_names() -> None:
+    """A key may be somebody's address, or a token."""
+    secret = ("odd\n", "x" * 41, "ann@acme.test", "ory_st_" + "x" * 32)
+    extra = {"scope": "a", "client_id": "b", **dict.fromkeys(secret, "c")}
+    found = denial(question(extra, "ann"))
     assert found.detail == "extra does not have the shape of kratos; its keys are client_id, scope"
 
 
@@ -129,7 +166,7 @@ def test_a_mismatch_names_twenty_keys_at_most() -> None:
 
 def test_an_unknown_profile_is_told_what_there_is_and_is_not_repeated() -> None:
     found = denial(question(SESSION, "ann", "made-up-by-somebody"))
-    assert found.detail.endswith("there is anonymous, kratos")
+    assert found.detail.endswith("there is anonymous, client, hydra, jwt, kratos")
     assert "made-up" not in found.detail
 
 
@@ -381,7 +418,7 @@ WRONG: list[tuple[str, list[tuple[str, str]]]] = [
     ("roles: {always: [a]}", [("6:5", "`shape` is missing")]),
     (
         "{shape: sesion, roles: {always: [a]}}",
-        [("7:15", "expected `session` or `anonymous` (did you mean `session`?)")],
+        [("7:15", "`client` or `anonymous` (did you mean `session`?)")],
     ),
     ("{shape: session, roles: {}}", [("7:24", "one of `always`, `from` is missing")]),
     ("{shape: session, roles: {always: []}}", [("7:40", "expected at least 1 item")]),
@@ -420,7 +457,7 @@ WRONG: list[tuple[str, list[tuple[str, str]]]] = [
     ),
     (
         "{shape: session, roles: {always: [a]}, attr: {x: '${principal.id}'}}",
-        [("7:56", "undeclared reference to 'principal.id'; the names are extra, subject")],
+        [("7:56", "undeclared reference to 'principal.id'; the names are extra, holder, subject")],
     ),
     (
         "{shape: session, roles: {always: [a]}, attr: {x: {z: ['${']}}}",
@@ -437,6 +474,24 @@ WRONG: list[tuple[str, list[tuple[str, str]]]] = [
     (
         "{shape: session, roles: {always: [a]}, subjects: [ann]}",
         [("7:46", "`subjects` says nothing about the shape `session`")],
+    ),
+    (
+        "{shape: introspection, roles: {always: [a]}, issuers: [x]}",
+        [("7:52", "`issuers` says nothing about the shape `introspection`")],
+    ),
+    ("{shape: claims, roles: {always: [a]}, issuers: []}", [("7:54", "expected at least 1 item")]),
+    ("{shape: claims, roles: {always: [a]}, issuers: ['']}", [("7:55", "must not be empty")]),
+    (
+        "{shape: claims, roles: {always: [a, user]}}",
+        [("7:43", "a token has the role `user` only by its issuer")],
+    ),
+    (
+        "{shape: introspection, roles: {from: ['${extra.r}'], map: {person: user}}}",
+        [("7:74", "a token has the role `user` only by its issuer")],
+    ),
+    (
+        "{shape: client, roles: {always: [user]}}",
+        [("7:40", "a token has the role `user` only by its issuer")],
     ),
     (
         "{shape: session, roles: {from: ['${x}']}, require: ['${y}']}",
@@ -492,8 +547,9 @@ def test_profiles_may_come_from_the_environment(folder: Path) -> None:
 
 
 def test_configured_profiles_stand_beside_the_built_in_ones(folder: Path) -> None:
-    assert set(BUILT_IN.by_name) == {"kratos", "anonymous"}
+    built_in = {"kratos", "hydra", "jwt", "client", "anonymous"}
+    assert set(BUILT_IN.by_name) == built_in
     good = "{shape: session, roles: {always: [a]}}"
     (folder / "authorizer.yaml").write_text(f"{CONFIG}  profiles: {{p: {good}}}\n")
     snapshot = build_snapshot(load(None, None, {}, folder))
-    assert set(snapshot.profiles.by_name) == {"kratos", "anonymous", "p"}
+    assert set(snapshot.profiles.by_name) == {*built_in, "p"}

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from authorizer.principals.profiles import Profile
     from authorizer.source.document import Place
 
-# Which shape each authenticator gives; those that can give several are left out.
+# Which shape each authenticator gives; those that can give any are left out.
 _GIVES: Final = {
     "cookie_session": Shape.SESSION,
     "bearer_token": Shape.SESSION,
+    "oauth2_introspection": Shape.INTROSPECTION,
+    "jwt": Shape.CLAIMS,
+    "oauth2_client_credentials": Shape.CLIENT,
     "anonymous": Shape.ANONYMOUS,
     "noop": Shape.ANONYMOUS,
 }

@@ -1,0 +1,106 @@
+"""The claims of a JWT: what Oathkeeper's `jwt` passes on of a token whose signature it verified.
+
+Three kinds are known: Ory Hydra's access tokens, which say again under `ext` what consent added;
+Ory Kratos's tokenized sessions; and the `id_token` of another Oathkeeper.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from authorizer.principals.identity import Rejected
+from authorizer.principals.token import (
+    INTROSPECTED,
+    REGISTERED,
+    MalformedClaim,
+    bearer,
+    texts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from authorizer.model import JsonValue
+    from authorizer.principals.identity import Extra, Identity
+
+# Seconds by which the issuer's clock may be ahead of ours: a token is often used in the instant
+# of its issue, and `nbf` is that instant. An end is never put off.
+_CLOCK_SKEW: Final = 5.0
+_EXT: Final = "ext"
+
+
+def fits(extra: Extra) -> bool:
+    """Say whether `extra` has the shape of a JWT's claims, which name an issuer and a subject."""
+    return (
+        extra is not None
+        and _is_text(extra.get("iss"))
+        and _is_text(extra.get("sub"))
+        # An introspected token has all of these, and its `ext` may have all of the others.
+        and not all(name in extra for name in INTROSPECTED)
+    )
+
+
+def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | Rejected:
+    """Return whose token it is; `extra` fits, `now` is Unix time in seconds."""
+    if extra["sub"] != subject:
+        return Rejected("the token is of another subject")
+    try:
+        if (expires_at := _moment(extra, "exp")) is not None and expires_at <= now:
+            return Rejected("the token has expired")
+        if (not_before := _moment(extra, "nbf")) is not None and not_before > now + _CLOCK_SKEW:
+            return Rejected("the token is not valid yet")
+        return bearer(subject, extra, _client(extra), _scopes(extra), _claims(extra))
+    except MalformedClaim as error:
+        return Rejected(str(error))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _moment(extra: Mapping[str, Any], name: str) -> float | None:
+    """Return the claim as Unix time, or None where it is absent."""
+    if name not in extra:
+        return None
+    match extra[name]:
+        case bool():
+            pass
+        case int(moment):
+            return moment
+        case float(moment) if math.isfinite(moment):
+            return moment
+    msg = f"the token's {name} is not a time"
+    raise MalformedClaim(msg)
+
+
+def _client(extra: Mapping[str, Any]) -> str | None:
+    client_id = extra.get("client_id")
+    if client_id is None or _is_text(client_id):
+        return client_id
+    msg = "the token's client_id is not a text"
+    raise MalformedClaim(msg)
+
+
+def _scopes(extra: Mapping[str, JsonValue]) -> list[str]:
+    """Return the scopes of `scp`, else of `scope`: never of both, as more could only widen them.
+
+    Oathkeeper itself writes `scp`, a list, from the first of `scp`, `scope` and `scopes` that the
+    token has (credentials/verifier_default.go); Hydra lets a consent put a `scope` beside `scp`.
+    """
+    name = "scp" if "scp" in extra else "scope"
+    return [scope for text in texts(extra, name) for scope in text.split(" ")]
+
+
+def _claims(extra: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """Return what the token says, with the names that an introspected token has for it.
+
+    Of `ext`, nothing takes the place of what the token says itself.
+    """
+    nested = extra.get(_EXT)
+    if not isinstance(nested, dict):
+        return extra
+    return {
+        **{name: value for name, value in nested.items() if name not in REGISTERED},
+        **{name: value for name, value in extra.items() if name != _EXT},
+    }
