@@ -1,0 +1,142 @@
+"""What a fuzzer runs: each function takes any bytes, and fails only where a promise is broken.
+
+They know no fuzzer. `python -m fuzz` gives them to one; test_corpus.py gives them what it found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fuzz import address
+from routing import oracle
+from routing.oracle import Rule
+from routing.rulebook import compiled, rule_file
+
+from authorizer.contract import decode as contract
+from authorizer.contract.careful import decode_carefully
+from authorizer.errors import MalformedRequest, RulesError, SourceError
+from authorizer.routing.compile import compile_rules
+from authorizer.routing.reading import Ambiguous, locate, read
+from authorizer.routing.shape import is_well_formed
+from authorizer.routing.table import Matched
+from authorizer.source.schema import load_schema
+from authorizer.source.yaml import load_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from authorizer.model import AccessRequest
+    from authorizer.routing.table import RouteTable
+
+_RULES: Final = [
+    Rule("root", "/"),
+    Rule("admin", "/admin"),
+    Rule("page", "/{page}"),
+    Rule("item", "/items/{id:int}"),
+    Rule("named", "/items/{name}"),
+    Rule("slug", "/a/{s:slug}"),
+    Rule("verb", "/v/{id}:go"),
+    Rule("pair", "/p/{a}.{b}"),
+    Rule("kept", "/k/{id}", says=frozenset({"encoded_slash: keep", "matrix_parameters: keep"})),
+    Rule("split", "/s/{id}/{part}", says=frozenset({"encoded_slash: split", "case: strict"})),
+    Rule("files", "/files/{name...}", says=frozenset({"empty_segments: allow"})),
+    Rule("shelf", "/shelf/", says=frozenset({"trailing_slash: strict", "suffix: strict"})),
+    Rule("tenant", "/{page}", hosts=("*.acme.test",), says=frozenset({"trailing_slash: ignore"})),
+    Rule("home", "/Admin", ("*",), hosts=("api.acme.test",)),
+]
+_TABLE: Final = compiled(rule_file(*_RULES))
+_SCHEMA: Final = load_schema("authorizer.routing", "rules.schema.json")
+
+
+def urls(data: bytes) -> None:
+    """Hold finding, reading and matching a URL to the slow oracles.
+
+    `data` has lines: `url`, `raw_path`, and each value of `forwarded_uri`.
+    """
+    try:
+        url, *others = data.decode().split("\n")
+    except UnicodeDecodeError:
+        return  # `decode` refuses it before
+    raw_path, *forwarded = others or [""]
+    expected = address.find(url, raw_path, tuple(forwarded))
+    try:
+        found = locate(url, raw_path, tuple(forwarded))
+    except MalformedRequest:
+        assert expected == "malformed"
+        return
+    readings = () if isinstance(found, Ambiguous) else read(found.path)
+    ours = () if isinstance(readings, Ambiguous) else readings
+    theirs = [] if isinstance(expected, str) else oracle.ways(expected.path)
+    assert expected != "malformed"
+    assert theirs == [
+        oracle.Way(r.segments, r.wire, r.trailing_slash, frozenset(n.value for n in r.needs))
+        for r in ours
+    ]
+    if isinstance(found, Ambiguous) or isinstance(expected, str) or not ours:
+        return
+    assert (found.scheme, found.host, found.path, found.query) == (
+        expected.scheme,
+        expected.host,
+        expected.path,
+        expected.query,
+    )
+    answer = _TABLE.match(found, "GET")
+    named = answer.route.id if isinstance(answer, Matched) else answer.reason.value
+    assert named == oracle.verdict(_RULES, expected.host, expected.path, "GET")
+
+
+def rules(data: bytes) -> None:
+    """Hold loading to its one error, and to one table in whatever order the routes stand.
+
+    Also: what the quick types take, the schema takes.
+    """
+    try:
+        document = load_yaml(data, "fuzzed.yaml")
+    except SourceError:
+        return
+    assert not (is_well_formed(document.value) and _SCHEMA.problems(document))
+    try:
+        table = compile_rules([document])
+    except RulesError:
+        return
+    value: Any = document.value
+    turned = replace(document, value={**value, "routes": value["routes"][::-1]})
+    assert _laid_out(table) == _laid_out(compile_rules([turned]))
+
+
+def _laid_out(table: RouteTable) -> list[tuple[str, str, dict[str, list[str]]]]:
+    return [
+        (
+            str(owner.host),
+            owner.pattern.text,
+            {method: [route.id for route in routes] for method, routes in owner.by_method.items()},
+        )
+        for owner in table.owners()
+    ]
+
+
+def bodies(data: bytes) -> None:
+    """Hold `decode` to its one error, and its two ways to the same request."""
+    careful = _outcome(decode_carefully, data)
+    assert _outcome(contract.decode, data) == careful
+    try:
+        fast = contract._decode_fast(data)
+    except MalformedRequest:
+        assert careful is None
+        return
+    assert fast is None or fast == careful
+
+
+def _outcome(reader: Callable[[bytes], AccessRequest], data: bytes) -> AccessRequest | None:
+    try:
+        return reader(data)
+    except MalformedRequest:
+        return None
+
+
+TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
+    "urls": urls,
+    "rules": rules,
+    "bodies": bodies,
+}
