@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
+from authorizer.model import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -51,9 +52,13 @@ def answer_headers(
 
 
 def _outputs(results: Iterable[CheckResult]) -> dict[str, JsonValue]:
-    """Return outputs by the name of their rule: `resource.document.vdefault#fields` is `fields`."""
+    """Return outputs by the name of their rule: `resource.document.vdefault#fields` is `fields`.
+
+    What an allowed check says comes before what a denied one says: with `require: any` the request
+    passes for the one, and not for the other.
+    """
     outputs: dict[str, JsonValue] = {}
-    for result in results:
+    for result in sorted(results, key=lambda result: result.effect is not Effect.ALLOW):
         for source, value in result.outputs.items():
             outputs.setdefault(source.rpartition("#")[2], value)
     return outputs

@@ -58,6 +58,12 @@ def test_outputs_go_by_the_name_of_their_rule_and_everything_is_text() -> None:
     }
 
 
+def test_what_an_allowed_check_says_comes_before_what_a_denied_one_says() -> None:
+    denied = CheckResult(Effect.DENY, {"resource.a.vdefault#fields": "all"})
+    allowed = CheckResult(Effect.ALLOW, {"resource.a.vdefault#fields": "some"})
+    assert headers(ANN, (denied, allowed))["X-Fields"] == "some"
+
+
 def test_every_header_is_there_though_nothing_is_known() -> None:
     """Oathkeeper forwards what a caller sent under a name that the answer does not have."""
     found = headers()
