@@ -127,7 +127,7 @@ def _host(authority: str) -> str | None:
     found = _AUTHORITY.fullmatch(authority)
     if not found:
         return None
-    host, port = found.groups(default="")
+    host, port = found.groups()
     if port and not 0 < int(port) <= _MAX_PORT:
         return None
     host = host.lower().removesuffix(".")

@@ -286,9 +286,7 @@ def _slashes(reading: Reading, owner: PathOwner) -> tuple[bool, ...]:
 
 def _plausible(reading: Reading, *, has_upper: bool, has_lax: bool) -> Iterator[tuple[str, ...]]:
     """Yield the other plausible readings: what they do, each on its own and with the others."""
-    names = []
-    if reading.wire != reading.segments:
-        names += [_UNDECODED, _RAW]
+    names = [] if reading.wire == reading.segments else [_UNDECODED, _RAW]
     if reading.segments and "." in reading.segments[-1]:
         names.append(_SUFFIX)
     if Loosening.MATRIX_PARAMETERS in reading.needs:
@@ -327,13 +325,10 @@ def _variant(reading: Reading, names: tuple[str, ...], *, trailing_slash: bool) 
 
 
 def _without_suffix(segment: str) -> str:
-    stem, dot, _ = segment.rpartition(".")
-    return stem if dot and stem else segment
+    return segment.rpartition(".")[0] or segment
 
 
-def capture(
-    pattern: PathPattern, reading: Reading, *, keep_slash: bool = False
-) -> dict[str, str] | None:
+def capture(pattern: PathPattern, reading: Reading, *, keep_slash: bool) -> dict[str, str] | None:
     """Return what a pattern captures of a reading that it fits; None where it could be cut twice.
 
     An encoded slash reads as a slash in a segment of its own. In a tail it stays encoded: there it

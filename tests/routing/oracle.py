@@ -67,7 +67,7 @@ def is_evil_beneath(text: str) -> bool:
 
 def ways(path: str) -> list[Way]:
     """Return all ways to read `path`; none where it has no reading that any route may permit."""
-    if not set(path) <= ALLOWED:
+    if len(path) > 8192 or path.count("/") > 256 or not set(path) <= ALLOWED:
         return []
     wire = path.split("/")[1:]
     trailing = wire[-1] == ""

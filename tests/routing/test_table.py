@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from routing.oracle import Rule, verdict
 from routing.rulebook import HOST, answer, ask, captures, compiled, refused, rule_file
 
+from authorizer.model import Reason
 from authorizer.routing.table import Matched, Unmatched
 
 if TYPE_CHECKING:
@@ -273,6 +275,7 @@ def test_a_trailing_slash_is_dropped_unless_another_route_owns_it(
         # more than one at once
         ("/{x}", "/admin", "/ADMIN.json", "suffix: strict"),
         ("/{x}", "/admin", "/ADMIN.json", "case: strict"),
+        ("/{y}/{x}", "/admin/{x:int}", "/%61dmin/%37.json", "suffix: strict"),
     ],
 )
 def test_a_url_that_another_plausible_reading_gives_to_another_route_is_refused(
@@ -293,6 +296,8 @@ def test_a_url_that_another_plausible_reading_gives_to_another_route_is_refused(
     [
         ("/{x}", "/admin", "/admin;x", "matrix_parameters: keep"),
         ("/{x}", "/admin", "/admin%3Bx", "matrix_parameters: keep"),
+        ("/{x}", "/admin", "/admin;x;y", "matrix_parameters: keep"),
+        ("/{x}", "/{x:int}", "/7;x;y", "matrix_parameters: keep"),
         ("/{x...}", "/admin/a", "/admin;v=1/a;w", "matrix_parameters: keep"),
         ("/{x...}", "/admin/a", "/admin//a", "empty_segments: allow"),
         ("/{x...}", "/admin", "//admin", "empty_segments: allow"),
@@ -305,6 +310,11 @@ def test_a_loosened_reading_is_refused_where_a_stricter_application_would_see_an
     assert table_answers(routes(mine, other, says=says), path) == "ambiguous_url"
     assert table_answers(routes(mine, says=says), path) == "r0"
     assert table_answers(routes(mine), path) == "ambiguous_url"
+
+
+def test_a_reading_that_is_ruled_out_does_not_rule_out_the_others() -> None:
+    rules = routes("/{x}", "/admin.json", says="suffix: strict")
+    assert table_answers(rules, "/ADMIN.json") == "ambiguous_url"
 
 
 # ---------------------------------------------------------------- loosened readings
@@ -358,6 +368,100 @@ def test_what_would_help_is_said() -> None:
     assert "`encoded_slash: keep` and `matrix_parameters: keep`" in found.detail
     assert "route k" in found.detail
     assert "a%2Fb" not in found.detail
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "detail", "near"),
+    [
+        ([], "/f/a;b", "the path has a semicolon", []),
+        ([Rule("k", "/f/{x}", says=frozenset({"encoded_slash: keep"}))], "/f/a%2Fb;c",
+         "the path has a semicolon; route k would own it if it declared `matrix_parameters: keep`",
+         ["k"]),
+        ([], "/f", "no route has this host and path", []),
+        ([], "/f/..", "the path has a dot segment (. or ..)", []),
+        (routes("/{a}.{b}"), "/1.2.3",
+         "route r0: a segment can be cut into its captures in two ways", ["r0"]),
+        (routes("/a/", "/a"), "/a/",
+         "the URL is route r0's, but without its trailing slash it would be route r1's",
+         ["r0", "r1"]),
+        ([Rule("k", "/f/{x}", says=frozenset({"encoded_slash: keep"})),
+          Rule("s", "/f/{x}/{y}", says=frozenset({"encoded_slash: split"}))], "/f/a%2Fb",
+         "the URL is route k's, but read in another permitted way it would be route s's",
+         ["k", "s"]),
+        (routes("/{x}", "/admin"), "/Admin",
+         "the URL is route r0's, but with letters of the other case it would be route r1's",
+         ["r0", "r1"]),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_only_what_is_missing_and_whose_the_url_nearly_was(
+    rules: list[Rule], path: str, detail: str, near: list[str]
+) -> None:
+    found = ask(compiled(rule_file(*rules)), path)
+    assert isinstance(found, Unmatched)
+    assert found.detail == detail
+    assert [route.id for route in found.near] == near
+
+
+def test_a_refusal_names_every_step_of_the_reading_that_it_is_for() -> None:
+    found = ask(compiled(rule_file(*routes("/{x}", "/admin"))), "/ADMIN.json")
+    assert isinstance(found, Unmatched)
+    assert "without its suffix and with letters of the other case it would be" in found.detail
+
+
+CONDITIONAL = json.dumps({
+    "version": 1,
+    "routes": [
+        {"id": f"r{n}", "effect": "allow",
+         "match": {"path": "/a", "methods": ["GET"], "query": {"to": value}}}
+        for n, value in enumerate(["x", "y"])
+    ],
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "method", "reason", "detail", "near"),
+    [
+        ("/a?to=x", "POST", Reason.METHOD_NOT_MAPPED, "no route of /a maps this method",
+         ["r0", "r1"]),
+        ("/a?to=z", "GET", Reason.CONDITION_NOT_MAPPED,
+         "no route of /a that maps this method has its conditions fulfilled", ["r0", "r1"]),
+        ("/a?to=x&to=x", "GET", Reason.MAPPING_FAILED,
+         "route r1: the caller sent query.to twice", ["r1"]),
+        ("/a?to=%zz", "GET", Reason.MAPPING_FAILED, "/a: query: ", ["r0", "r1"]),
+    ],
+)  # fmt: skip
+def test_a_path_that_is_known_says_why_none_of_its_routes_is_the_requests(
+    url: str, method: str, reason: Reason, detail: str, near: list[str]
+) -> None:
+    found = ask(compiled(CONDITIONAL), url, method)
+    assert isinstance(found, Unmatched)
+    assert found.reason is reason
+    assert found.detail.startswith(detail)
+    assert [route.id for route in found.near] == near
+
+
+def test_only_options_that_nothing_maps_is_a_preflight() -> None:
+    """HEAD is the same route's, as it follows GET; it is no preflight, which is not asked about."""
+    match = {"path": "/a", "methods": ["GET"]}
+    route = {"id": "a", "match": match, "effect": "deny", "preflight": "allow"}
+    table = compiled(json.dumps({"version": 1, "routes": [route]}))
+    for method, is_preflight in [("GET", False), ("HEAD", False), ("OPTIONS", True)]:
+        found = ask(table, "/a", method)
+        assert isinstance(found, Matched)
+        assert found.preflight is is_preflight
+        assert found.asked.method == method
+
+
+def test_owners_come_as_they_are_asked_exact_hosts_first_and_then_the_longest_suffix() -> None:
+    rules = [
+        Rule("any", "/"),
+        Rule("suffix", "/", hosts=("*.test",)),
+        Rule("longer", "/", hosts=("*.acme.test",)),
+        Rule("b", "/", hosts=("b.acme.test",)),
+        Rule("a", "/", hosts=("a.acme.test",)),
+    ]
+    owners = compiled(rule_file(*rules)).owners()
+    assert [owner.routes[0].id for owner in owners] == ["a", "b", "longer", "suffix", "any"]
 
 
 EVERYTHING = frozenset({

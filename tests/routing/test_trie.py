@@ -34,6 +34,7 @@ def shape(path: str, *, trailing_slash: bool = False) -> Shape:
 def test_capture_names_do_not_make_another_place() -> None:
     trie: Trie[str] = Trie()
     assert trie.place(parse_path("/{a}/x/{n:int}")) is trie.place(parse_path("/{b}/x/{m:int}"))
+    assert trie.place(parse_path("/{a}:x/y")) is trie.place(parse_path("/{b}:x/y"))
     assert trie.place(parse_path("/{a}")) is not trie.place(parse_path("/{a:slug}"))
     assert trie.place(parse_path("/{a}:x")) is not trie.place(parse_path("/{a}:y"))
 
@@ -48,6 +49,11 @@ def test_the_order_of_patterns_means_nothing(paths: tuple[str, ...]) -> None:
     assert trie.find(shape("/q/b")) == "/{x}/b"
     assert trie.find(shape("/a")) is None
     assert trie.find(shape("/a", trailing_slash=True)) == "/{z}/"
+
+
+def test_owners_come_with_the_most_specific_first() -> None:
+    paths = ["/", "/a", "/a/", "/a/{x...}", "/b", "/{x}:go", "/{x:int}", "/{x}", "/{x...}"]
+    assert list(trie_of(*reversed(paths)).owners()) == paths
 
 
 def test_literals_and_other_segments_may_look_at_different_texts() -> None:
@@ -73,6 +79,21 @@ def test_folding_a_path_in_lower_case_is_for_nothing_where_no_pattern_has_capita
     paths: list[str], *, expected: bool
 ) -> None:
     assert trie_of(*paths).has_upper is expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["/a"], False),
+        (["/{n:int}"], True),
+        (["/{n:int}", "/a"], True),
+        (["/a", "/{u:uuid}"], True),
+    ],
+)
+def test_one_kind_that_applications_take_more_of_is_remembered(
+    paths: list[str], *, expected: bool
+) -> None:
+    assert trie_of(*paths).has_lax is expected
 
 
 @given(st.lists(st.sampled_from(["a", "A", "b", "7"]), max_size=4))
