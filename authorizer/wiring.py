@@ -37,7 +37,7 @@ from authorizer.source.schema import did_you_mean
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from authorizer.config.loading import Loaded
     from authorizer.errors import Problem
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from authorizer.pdp.interface import Pdp
     from authorizer.principals.profiles import Profiles
     from authorizer.routing.table import RouteTable
-    from authorizer.source.watch import Fingerprint
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -113,7 +112,7 @@ async def serve(loaded: Loaded) -> None:
         reloader = Reloader(
             build=lambda: build_snapshot(loaded),
             current=current,
-            changes=lambda: _rule_changes(rule_files, seen),
+            changes=lambda: changes(rule_files, since=seen),
             on_result=[lambda result: _tell_reload(metrics, current, result)],
         )
         reloading = asyncio.create_task(reloader.run(), name="reload")
@@ -207,12 +206,6 @@ async def _listen(
     await listeners.start()
     stack.push_async_callback(listeners.drain)
     return listeners
-
-
-async def _rule_changes(paths: list[Path], seen: Fingerprint) -> AsyncGenerator[None, None]:
-    async with aclosing(changes(paths, since=seen)) as saved:
-        async for _ in saved:
-            yield
 
 
 async def _watch_config(file: Path, current: Current) -> None:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marks import MARK
 from polling import eventually
 from sessions import NOW, question, session
 
@@ -505,9 +506,6 @@ async def test_the_profile_is_the_principals_or_what_the_payload_named(
 async def test_two_request_ids_are_none() -> None:
     twice = replace(ask(), headers={"x-request-id": ("a", "b")})
     assert (await decided(twice)).request_id == ""
-
-
-MARK: Final = "zq7marker"
 
 
 @pytest.mark.parametrize(

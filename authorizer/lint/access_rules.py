@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.urlpattern import parse_url_pattern
 from authorizer.lint.view import View, whole
+from authorizer.source.files import files_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,18 +25,8 @@ REMOTE_JSON: Final = "remote_json"
 
 
 def access_rule_files(path: Path) -> Iterator[Path]:
-    """Yield the files at and under `path` that may hold access rules, sorted; raises OSError."""
-    if not path.is_dir():
-        path.stat()
-        yield path
-        return
-    for child in sorted(path.iterdir()):
-        if child.name.startswith("."):
-            continue
-        if child.is_dir():
-            yield from access_rule_files(child)
-        elif child.suffix in _SUFFIXES:
-            yield child
+    """Return the files at and under `path` that may hold access rules, sorted; raises OSError."""
+    return files_under(path, _SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)

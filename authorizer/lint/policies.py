@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.glob import glob_regex
 from authorizer.lint.view import whole
+from authorizer.source.files import files_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,17 +32,9 @@ _ANYTHING: Final = "*"
 
 def policy_files(folder: Path) -> Iterator[Path]:
     """Yield the policy files at and under `folder`, sorted; raises OSError."""
-    if not folder.is_dir():
-        folder.stat()
-        yield folder
-        return
-    for child in sorted(folder.iterdir()):
-        if child.name.startswith(".") or child.name in _NOT_POLICIES:
-            continue
-        if child.is_dir():
-            yield from policy_files(child)
-        elif child.suffix in _SUFFIXES and not child.stem.endswith("_test"):
-            yield child
+    for file in files_under(folder, _SUFFIXES, without=_NOT_POLICIES):
+        if file == folder or not file.stem.endswith("_test"):
+            yield file
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
 from authorizer.model import Effect
+from authorizer.routing.vocabulary import principal_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,14 +34,8 @@ def answer_headers(
         "outputs": _outputs(results),
         "path": matched.path,
         "subject": request.subject,
-        "principal": {},
+        "principal": {} if principal is None else principal_names(principal),
     }
-    if principal is not None:
-        names["principal"] = {
-            "id": principal.id,
-            "roles": list(principal.roles),
-            "attr": principal.attr,
-        }
     bindings = Bindings(names)
     headers = {}
     for name, template in templates.items():

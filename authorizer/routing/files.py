@@ -6,10 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from authorizer.errors import Problem, RulesError, SourceError
+from authorizer.source.files import files_under
 from authorizer.source.yaml import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from authorizer.source.document import Document
@@ -30,7 +31,7 @@ def read_rules(paths: Sequence[Path]) -> list[Document]:
     documents: dict[Path, Document] = {}
     for path in paths:
         try:
-            files = list(_files(path))
+            files = list(files_under(path, _SUFFIXES, without=(_TESTS,)))
         except OSError as error:
             reason = error.strerror or type(error).__name__
             problems.append(Problem(str(path), 0, 0, f"cannot be read: {reason}"))
@@ -48,21 +49,6 @@ def read_rules(paths: Sequence[Path]) -> list[Document]:
     if problems:
         raise RulesError(problems)
     return list(documents.values())
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        path.stat()
-        yield path
-        return
-    for child in sorted(path.iterdir()):
-        if child.name.startswith("."):
-            continue
-        if child.is_dir():
-            if child.name != _TESTS:
-                yield from _files(child)
-        elif child.suffix in _SUFFIXES:
-            yield child
 
 
 def digest(documents: Sequence[Document]) -> str:

@@ -9,6 +9,7 @@ from authorizer.expressions.cel import Bindings
 from authorizer.model import Check, Resource
 from authorizer.routing.asked import UnreadableQuery
 from authorizer.routing.constraints import UNCLEAR, is_clear, objection
+from authorizer.routing.vocabulary import principal_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,11 +58,7 @@ def _names(
         },
         "subject": request.subject,
         "extra": request.extra,
-        "principal": {
-            "id": principal.id,
-            "roles": list(principal.roles),
-            "attr": principal.attr,
-        },
+        "principal": principal_names(principal),
     }
 
 

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from authorizer.routing.methods import stand_ins
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,9 +62,9 @@ class CheckTemplate:
         """Return the action for a method that the route maps."""
         actions = self.actions
         found = actions.get(method) or actions.get("")
-        if found is None and method == "HEAD":
-            found = actions.get("GET")
-        return found if found is not None else actions["*"]
+        if found is not None:
+            return found
+        return next(actions[entry] for entry in stand_ins(method) if entry in actions)
 
 
 @dataclass(frozen=True, slots=True)

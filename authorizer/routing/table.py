@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from authorizer.model import Reason
 from authorizer.routing.asked import Asked, UnreadableQuery
 from authorizer.routing.conditions import repeated
+from authorizer.routing.methods import stand_ins
 from authorizer.routing.pattern import Rank, Split, may_be_lax
 from authorizer.routing.reading import Ambiguous, Loosening, Reading, read
 from authorizer.routing.route import Reads
@@ -51,17 +52,14 @@ class PathOwner:
     preflight: Route | None = None
 
     def mapping(self, method: str) -> Sequence[Route]:
-        """Return the routes that map a method: HEAD follows GET, "*" takes what is left."""
+        """Return the routes that map a method, by itself or by an entry that stands in for it."""
         routes = self.by_method
         found = routes.get(method)
-        if found is None and method == "HEAD":
-            found = routes.get("GET")
-        if found is None and method == "OPTIONS" and self.preflight is not None:
-            found = (self.preflight,)
-        if found is None and method == method.upper():
-            found = routes.get("*")
-        # Not in other letters: Django, Werkzeug and Symfony read `delete` as DELETE.
-        return found or ()
+        if found is not None:
+            return found
+        if method == "OPTIONS" and self.preflight is not None:
+            return (self.preflight,)
+        return next((routes[entry] for entry in stand_ins(method) if entry in routes), ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.expressions.cel import Reference, Type, Vocabulary
+
+if TYPE_CHECKING:
+    from authorizer.model import Principal
 
 VOCABULARY: Final = Vocabulary(
     {
@@ -36,6 +39,11 @@ _FIELDS: Final = {
 }
 # Names whose keys must be written out, so that it is known at load what a request may not repeat.
 _SPELLED: Final = ("query", "headers")
+
+
+def principal_names(principal: Principal) -> dict[str, Any]:
+    """Return what an expression finds under `principal`."""
+    return {"id": principal.id, "roles": list(principal.roles), "attr": principal.attr}
 
 
 def _spelled(name: str, field: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from authorizer.errors import Problem, SourceError
+from authorizer.source.files import files_under
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,12 +69,4 @@ def _folders(path: Path) -> Iterator[Path]:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if path.is_dir():
-            children = sorted(path.iterdir())
-            yield from _files(
-                child
-                for child in children
-                if not child.name.startswith(".") and (child.is_dir() or child.suffix in _SUFFIXES)
-            )
-        else:
-            yield path
+        yield from files_under(path, _SUFFIXES)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marks import MARK, marked
 from sessions import NOW, question, session
 
 from authorizer.config.loading import load
@@ -361,22 +362,6 @@ def test_a_configured_profile_takes_the_place_of_a_built_in_one() -> None:
 def test_the_default_profile_is_configured() -> None:
     mine = profiles(default="anonymous")
     assert principal(question(None, "guest"), mine).profile == "anonymous"
-
-
-MARK = "zq7marker"
-
-
-def marked(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return the value with the mark in each of its texts; its keys stay."""
-    match value:
-        case dict():
-            return {key: marked(item) for key, item in value.items()}
-        case list():
-            return [marked(item) for item in value]
-        case str():
-            return f"{MARK}{value}"
-        case _:
-            return value
 
 
 @given(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marks import MARK, marked
 from sessions import EXPIRES_AT, NOW, session
 
 from authorizer.principals.identity import Identity, Rejected
@@ -258,22 +259,6 @@ def test_any_object_has_the_shape_or_has_not(extra: dict[str, Any], keys: st.Dat
 @given(extra=TRAITS)
 def test_no_claim_makes_a_token_a_session(extra: dict[str, Any]) -> None:
     assert not fits({**session(), **extra, "client_id": "c", "scope": "openid"})
-
-
-MARK = "zq7marker"
-
-
-def marked(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return the value with the mark in each of its texts; its keys stay."""
-    match value:
-        case dict():
-            return {key: marked(item) for key, item in value.items()}
-        case list():
-            return [marked(item) for item in value]
-        case str():
-            return f"{MARK}{value}"
-        case _:
-            return value
 
 
 @given(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from marks import MARK, marked
 from sessions import NOW, question, session
 from tokens import HYDRA, introspected, jwt, tokenized
 
@@ -484,22 +485,6 @@ def test_any_object_has_one_shape_at_most(extra: dict[str, Any], base: dict[str,
         assert isinstance(introspection.identify("ann", whole), Identity | Rejected)
     if claims.fits(whole):
         assert isinstance(claims.identify("ann", whole, NOW), Identity | Rejected)
-
-
-MARK = "zq7marker"
-
-
-def marked(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return the value with the mark in each of its texts; its keys stay."""
-    match value:
-        case dict():
-            return {key: marked(item) for key, item in value.items()}
-        case list():
-            return [marked(item) for item in value]
-        case str():
-            return f"{MARK}{value}"
-        case _:
-            return value
 
 
 @given(
