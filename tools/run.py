@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -79,9 +80,9 @@ def main() -> int:
             print(f"It is not ready after {READY_SECONDS:g} s: see above.", file=sys.stderr)
         return serving.wait()
     except KeyboardInterrupt:
-        # The terminal has sent it the same signal.
-        return serving.wait()
+        return 0
     finally:
+        # A terminal has sent it Ctrl-C too; asked twice, it stops as well as asked once.
         if serving.poll() is None:
             serving.terminate()
             serving.wait()
@@ -109,5 +110,11 @@ def answers(address: str) -> bool:
         connection.close()
 
 
+def interrupt(*_: object) -> None:
+    """Stop as Ctrl-C does, so that nothing is left running."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
     sys.exit(main())

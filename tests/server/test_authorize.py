@@ -6,11 +6,13 @@ import time
 import uuid
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
 import pytest
 from polling import eventually
 from serving import BODY, Sink, assemble, post, serving, settings
 from structlog.testing import capture_logs
 
+from authorizer.config.settings import Enforcement
 from authorizer.model import (
     AccessRequest,
     Allow,
@@ -272,6 +274,40 @@ async def test_whatever_goes_wrong_is_internal_error_and_never_an_allow_or_a_500
     assert line["decision_id"] == answer.headers["x-decision-id"]
     # The log's own renderer shows frames and no messages.
     assert line["exc_info"] is True
+
+
+async def test_observing_everything_covers_what_no_engine_saw_but_no_refusal() -> None:
+    observing = msgspec.structs.replace(
+        settings(max_in_flight=1, deadline=30.0), enforcement=Enforcement.OBSERVE
+    )
+    service = assemble(observing)
+    await service.listeners.start()
+    release = asyncio.Event()
+
+    async def wait_and_fail(_: AccessRequest, __: Deadline) -> NoReturn:
+        await release.wait()
+        raise RuntimeError
+
+    service.decision.rule = wait_and_fail
+    try:
+        async with await service.connect() as first:
+            first.send(post())
+            await eventually(lambda: service.collaborators.places.taken == 1)
+            overloaded = await service.ask()
+            assert (overloaded.status, overloaded.json["reason"]) == (200, "observed")
+            release.set()
+            with capture_logs():
+                failed = await first.answer()
+            assert (failed.status, failed.json["reason"]) == (200, "observed")
+        assert (await service.ask(b"{")).status == 400
+    finally:
+        await service.listeners.drain()
+    would_be = [record.would_be for record in service.sink.records]
+    assert [None if one is None else one.reason.value for one in would_be] == [
+        "overloaded",
+        "internal_error",
+        None,
+    ]
 
 
 async def test_a_sink_that_raises_changes_no_answer_and_stops_no_other_sink() -> None:
