@@ -34,7 +34,7 @@ class Mixed(Generic[V]):
 
     def __iter__(self) -> Iterator[tuple[Segment, V]]:
         """Yield every segment with its value, in the order of their keys."""
-        return (entry for _, entry in sorted(self._known.items(), key=lambda item: item[0]))
+        return (self._known[key] for key in sorted(self._known))
 
     def get(self, segment: Segment) -> V | None:
         """Return the value of a segment with this key, or None."""
@@ -69,7 +69,8 @@ class Mixed(Generic[V]):
         endings: dict[str, list[_Ending]] = defaultdict(list)
         for key, (segment, _) in self._known.items():
             insort(endings[segment.texts[0]], (segment.texts[-1][::-1], key))
-        for key, entry in sorted(self._known.items(), key=lambda item: item[0]):
+        for key in sorted(self._known):
+            entry = self._known[key]
             first, last = entry[0].texts[0], entry[0].texts[-1][::-1]
             for size in range(len(first) + 1):
                 for other in _agreeing(endings.get(first[:size], ()), last):

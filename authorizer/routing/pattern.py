@@ -18,7 +18,6 @@ import enum
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -118,10 +117,9 @@ class Segment:
 
 def _split(texts: Sequence[str], value: str) -> tuple[str, ...] | Split | None:
     first, *separators, last = texts
-    if len(value) < len(first) + len(last) or not (
-        value.startswith(first) and value.endswith(last)
-    ):
+    if not (value.startswith(first) and value.endswith(last)):
         return None
+    # Empty where the two overlap, and then nothing fits either.
     inner = value[len(first) : len(value) - len(last)]
     leftmost = _cut(inner, separators)
     if leftmost is None:
@@ -130,8 +128,8 @@ def _split(texts: Sequence[str], value: str) -> tuple[str, ...] | Split | None:
     mirrored = _cut(inner[::-1], [text[::-1] for text in reversed(separators)])
     rightmost = [piece[::-1] for piece in reversed(mirrored or [])]
     if leftmost != rightmost or any(
-        text in before or text in after
-        for text, (before, after) in zip(separators, pairwise(leftmost), strict=True)
+        text in leftmost[number] or text in leftmost[number + 1]
+        for number, text in enumerate(separators)
     ):
         return Split.AMBIGUOUS
     return tuple(leftmost)
@@ -142,7 +140,7 @@ def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
     pieces = []
     for separator in separators:
         at = value.find(separator, 1)
-        if at < 0:
+        if at == -1:
             return None
         pieces.append(value[:at])
         value = value[at + len(separator) :]
@@ -211,6 +209,8 @@ _KINDS: Final = {
     "uuid": (Rank.UUID, _UUID, _UUID, _LAX_UUID),
     "slug": (Rank.SLUG, _SLUG, _SLUG_ANY_CASE, None),
 }
+# A capture, and what is in its braces. A regex may have braces too, so it ends it.
+_CAPTURE: Final = re.compile(r"\{([^}]*?:/.*?/|[^}]*)\}", re.DOTALL)
 # Far more than any API has; the walks of the table are as deep as a path has segments.
 MAX_SEGMENTS: Final = 100
 # What may stand in a path pattern outside captures: what it matches is the decoded segment.
@@ -252,7 +252,7 @@ def _pieces(text: str) -> list[tuple[int, str]]:
     while position < len(text):
         if text.startswith(":/", position) and _is_inside(text[start:position]):
             end = text.find("/}", position + 2)
-            if end < 0:
+            if end == -1:
                 raise PatternError(position, "a regex ends with `/}`")
             position = end + 2
         elif text[position] == "/":
@@ -283,17 +283,19 @@ def _parse_segment(piece: str) -> Segment:
     names: list[str] = []
     texts: list[str] = []
     position = 0
-    while (start := piece.find("{", position)) >= 0:
+    while (start := piece.find("{", position)) != -1:
         texts.append(piece[position:start])
-        end = _closing(piece, start)
-        inner = piece[start + 1 : end]
-        if texts == [""] and end + 1 == len(piece):
-            return _whole(inner, start)
+        capture = _CAPTURE.match(piece, start)
+        if capture is None:
+            raise PatternError(start, "a `{` without its `}`")
+        position = capture.end()
+        inner = capture[1]
+        if capture[0] == piece:
+            return _whole(inner)
         if ":" in inner or inner.endswith("..."):
             reason = f"`{{{inner}}}` must be a whole segment; only `{{name}}` can be a part of one"
             raise PatternError(start, reason)
         names.append(_name(inner, start))
-        position = end + 1
     texts.append(piece[position:])
     if any("}" in text for text in texts):
         raise PatternError(0, "a `}` without its `{`")
@@ -305,56 +307,40 @@ def _parse_segment(piece: str) -> Segment:
     return Segment(Rank.MIXED, key, tuple(names), tuple(texts))
 
 
-def _closing(piece: str, start: int) -> int:
-    regex = piece.find(":/", start)
-    brace = piece.find("}", start)
-    if 0 <= regex < brace or (regex >= 0 and brace < 0):
-        end = piece.find("/}", regex + 2)
-        return end + 1 if end >= 0 else _unclosed(start)
-    return brace if brace >= 0 else _unclosed(start)
-
-
-def _unclosed(offset: int) -> int:
-    raise PatternError(offset, "a `{` without its `}`")
-
-
-def _whole(inner: str, offset: int) -> Segment:
+def _whole(inner: str) -> Segment:
     """Return the segment that is just one capture."""
     name, colon, kind = inner.partition(":")
     if not colon:
         if inner.endswith("..."):
-            return Segment(Rank.TAIL, "{...}", (_name(inner[:-3], offset),))
-        return Segment(Rank.ANY, "{}", (_name(inner, offset),))
-    names = (_name(name, offset),)
+            return Segment(Rank.TAIL, "{...}", (_name(inner[:-3], 0),))
+        return Segment(Rank.ANY, "{}", (_name(inner, 0),))
+    names = (_name(name, 0),)
     if kind in _KINDS:
         rank, known, any_case, lax = _KINDS[kind]
         return Segment(rank, f"{{:{kind}}}", names, regex=known, any_case=any_case, lax=lax)
     if len(kind) > 2 and kind.startswith("/") and kind.endswith("/"):  # noqa: PLR2004 - //
         if "/" in kind[1:-1]:
-            raise PatternError(offset, "a regex is matched with one segment, so it has no `/`")
+            raise PatternError(0, "a regex is matched with one segment, so it has no `/`")
         try:
             regex = _compile(kind[1:-1])
-            folded = _compile(kind[1:-1], case_sensitive=False)
+            folded = _compile("(?i)" + kind[1:-1])
         except ValueError as error:
-            raise PatternError(offset + 2 + len(name), str(error)) from None
+            raise PatternError(len(name) + 2, str(error)) from None
         return Segment(Rank.REGEX, f"{{:{kind}}}", names, regex=regex, any_case=folded)
     reason = f"`{kind}` is not a kind of value; there are int, uuid, slug and /regex/"
-    raise PatternError(offset + 1 + len(name), reason)
+    raise PatternError(len(name) + 1, reason)
 
 
-def _compile(regex: str, *, case_sensitive: bool = True) -> _Regex:
+def _compile(regex: str) -> _Regex:
     """Compile a user's regex with RE2, whose time is bounded; raises ValueError."""
     import re2  # noqa: PLC0415 - most tables have no regex
 
     options = re2.Options()
     options.log_errors = False
-    options.case_sensitive = case_sensitive
     try:
         return re2.compile(regex, options)  # type: ignore[no-any-return]
     except re2.error as error:
-        reason = error.args[0]
-        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
-        msg = f"not a regex that RE2 takes: {text}"
+        msg = f"not a regex that RE2 takes: {error.args[0].decode()}"
         raise ValueError(msg) from None
 
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz import address
+from fuzz.tables import case_of
 from routing import oracle
 from routing.oracle import Rule
-from routing.rulebook import compiled, rule_file
+from routing.rulebook import answer, compiled, rule_file
 
 from authorizer.contract import decode as contract
 from authorizer.contract.careful import decode_carefully
@@ -116,6 +117,21 @@ def _laid_out(table: RouteTable) -> list[tuple[str, str, dict[str, list[str]]]]:
     ]
 
 
+def tables(data: bytes) -> None:
+    """Hold a table to the slow oracle, in whatever order and files its rules stand.
+
+    That it compiles is a promise too: no two of the rules tie.
+    """
+    case = case_of(data)
+    one = compiled(rule_file(*case.rules))
+    other = compiled(*(rule_file(*rules) for rules in case.files))
+    for request in case.requests:
+        expected = oracle.verdict([*case.rules], request.host, request.path, request.method)
+        for table in (one, other):
+            found = answer(table, request.path, request.method, f"http://{request.host}")
+            assert found == expected, (request, found, expected)
+
+
 def bodies(data: bytes) -> None:
     """Hold `decode` to its one error, and its two ways to the same request."""
     careful = _outcome(decode_carefully, data)
@@ -138,5 +154,6 @@ def _outcome(reader: Callable[[bytes], AccessRequest], data: bytes) -> AccessReq
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "urls": urls,
     "rules": rules,
+    "tables": tables,
     "bodies": bodies,
 }

@@ -30,6 +30,7 @@ def test_the_corpus_breaks_no_promise(target: str) -> None:
         ("urls", "read", lambda _: (), b"http://a/b"),
         ("urls", "locate", lambda *_: Ambiguous("no"), b"http://a/b"),
         ("rules", "is_well_formed", lambda _: True, b"{}"),
+        ("tables", "answer", lambda *_: "no_route", b"\n\x00\n\x01"),
         ("bodies", "decode_carefully", lambda _: None,
          b'{"subject":"","method":"GET","url":"http://a"}'),
     ],

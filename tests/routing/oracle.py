@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 ALLOWED = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@[]/%")
 HEX = "0123456789abcdefABCDEF"
@@ -122,7 +123,7 @@ def segment_rank(pattern: str) -> int:
     """Return how specific a segment is; the smallest is the most specific."""
     if "{" not in pattern:
         return 0
-    if not (pattern.startswith("{") and pattern.index("}") == len(pattern) - 1):
+    if not re.fullmatch(r"\{[^{}:]*(:[^{}/]*|:/.*/)?\}", pattern):
         return 1
     inner = pattern[1:-1]
     if inner.endswith("..."):
@@ -150,13 +151,14 @@ def segment_fits(pattern: str, literal: str, value: str, *, fold: bool, lax: boo
     return re.fullmatch(regex, value, re.IGNORECASE if fold else 0) is not None
 
 
-def split_path(path: str) -> tuple[list[str], bool]:
-    """Return the segments of a pattern that has no regex, and whether it ends with a slash."""
-    segments = path[1:].split("/")
+@lru_cache
+def split_path(path: str) -> tuple[tuple[str, ...], bool]:
+    """Return the segments of a pattern, and whether it ends with a slash."""
+    segments = tuple(re.findall(r"/((?:\{[^{}:]*:/.*?/\}|[^/])*)", path))
     trailing = segments[-1] == ""
     if trailing:
-        segments.pop()
-    return segments, trailing and segments != []
+        segments = segments[:-1]
+    return segments, trailing and segments != ()
 
 
 def host_rank(pattern: str, host: str) -> tuple[int, int] | None:
@@ -180,41 +182,50 @@ class Seen:
     lax: bool = False
 
 
-def path_rank(rule: Rule, seen: Seen) -> tuple[int, ...] | None:
-    """Return how specific a rule's path is, segment by segment; None where it does not fit."""
+def path_fits(rule: Rule, seen: Seen) -> bool:
+    """Say whether a path is one that a rule is about, whoever else's it may be."""
     segments, trailing = split_path(rule.path)
-    ranks = tuple(map(segment_rank, segments))
-    if ranks[-1:] == (7,):
-        least = len(segments) - (1 if seen.empty_tail and seen.trailing else 0)
-        if len(seen.values) < least:
-            return None
+    if segments and segment_rank(segments[-1]) == 7:
         segments = segments[:-1]
+        least = len(segments) + (0 if seen.empty_tail and seen.trailing else 1)
+        if len(seen.values) < least:
+            return False
     elif len(segments) != len(seen.values) or trailing != seen.trailing:
-        return None
-    for pattern, literal, value in zip(segments, seen.literals, seen.values, strict=False):
-        if not segment_fits(pattern, literal, value, fold=seen.fold, lax=seen.lax):
-            return None
-    return ranks
+        return False
+    return all(
+        segment_fits(pattern, literal, value, fold=seen.fold, lax=seen.lax)
+        for pattern, literal, value in zip(segments, seen.literals, seen.values, strict=False)
+    )
 
 
-def place(rule: Rule) -> str:
+def place(path: str) -> str:
     """Return what rules of one path have in common: the path without the names in it."""
-    return re.sub(r"\{\w+", "{", rule.path)
+    return re.sub(r"\{[A-Za-z_]\w*", "{", path)
+
+
+def beats(one: str, other: str) -> bool:
+    """Say whether of two paths that both fit, the one is more specific.
+
+    Where they part, the kinds of their segments say so. Texts that differ only in case part them
+    too: then either could be meant, whatever follows.
+    """
+    ones, others = split_path(one)[0], split_path(other)[0]
+    for mine, theirs in zip(ones, others, strict=False):
+        if mine != theirs:
+            return segment_rank(mine) < segment_rank(theirs)
+    return len(ones) < len(others)
 
 
 def best(rules: list[Rule], host: str, seen: Seen) -> list[tuple[str, str]]:
     """Return the owners (host pattern, path) of a path: one, several only where case is folded."""
-    found = []
+    found: dict[tuple[int, int], set[tuple[str, str]]] = {}
     for rule in rules:
-        ranks = path_rank(rule, seen)
         for pattern in rule.hosts or ("",):
             specificity = host_rank(pattern, host)
-            if ranks is not None and specificity is not None:
-                found.append(((specificity, ranks), (pattern, place(rule))))
-    if not found:
-        return []
-    first = min(score for score, _ in found)
-    return sorted({owner for score, owner in found if score == first})
+            if specificity is not None and path_fits(rule, seen):
+                found.setdefault(specificity, set()).add((pattern, place(rule.path)))
+    owners = found[min(found)] if found else set()
+    return sorted(one for one in owners if not any(beats(other[1], one[1]) for other in owners))
 
 
 def without_suffix(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -254,12 +265,14 @@ def other_views(way: Way, says: frozenset[str]) -> list[Seen]:
             literals, values = without_suffix(literals), without_suffix(values)
         if undecoded or any((suffix, matrix, collapsed, fold, empty, lax)):
             views.append(Seen(literals, values, slash, fold, empty, lax))
-    return views
+    return list(dict.fromkeys(views))
 
 
 def said(rules: list[Rule], owner: tuple[str, str]) -> frozenset[str]:
     return next(
-        rule.says for rule in rules if owner[0] in (rule.hosts or ("",)) and owner[1] == place(rule)
+        rule.says
+        for rule in rules
+        if owner[0] in (rule.hosts or ("",)) and owner[1] == place(rule.path)
     )
 
 
@@ -313,8 +326,12 @@ def verdict(rules: list[Rule], host: str, path: str, method: str) -> str:
 
 
 def of_method(rules: list[Rule], owner: tuple[str, str], way: Way, method: str) -> str:
-    mine = [rule for rule in rules if owner[0] in (rule.hosts or ("",)) and owner[1] == place(rule)]
+    mine = [
+        rule for rule in rules if owner[0] in (rule.hosts or ("",)) and owner[1] == place(rule.path)
+    ]
     wanted = [method, "GET", "*"] if method == "HEAD" else [method, "*"]
+    if method != method.upper():
+        wanted = [method]  # Django reads `delete` as DELETE
     for name in wanted:
         for rule in mine:
             if name in rule.methods:

@@ -85,6 +85,12 @@ def test_a_known_segment_is_found_by_its_key() -> None:
     assert found.get(mixed("{a}:Go")) is None
 
 
+def test_a_value_that_would_leave_nothing_to_capture_is_compared_with_none() -> None:
+    found = of([mixed("v{n}:go")])
+    assert list(found._exact.around("v:go")) == []
+    assert len(list(found._exact.around("v7:go"))) == 1
+
+
 def test_of_ten_thousand_verbs_a_value_is_compared_with_one() -> None:
     verbs = of([mixed(f"{{id}}:verb{number}") for number in range(10_000)])
     assert len(list(verbs._exact.around("7:verb4711"))) == 1

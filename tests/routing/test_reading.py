@@ -247,7 +247,9 @@ HOST = "http://api.acme.test"
         (f"{HOST}/@evil", "api.acme.test", "/@evil", ""),
         ("http://[2001:DB8::1]:80/a", "[2001:db8::1]", "/a", ""),
         ("http://[::ffff:1.2.3.4]/", "[::ffff:1.2.3.4]", "/", ""),
+        ("http://[bcde::BCDE]/", "[bcde::bcde]", "/", ""),
         ("http://10.0.0.1/", "10.0.0.1", "/", ""),
+        ("http://api-v2.acme-corp.test/", "api-v2.acme-corp.test", "/", ""),
         ("http://a_b.internal:65535/", "a_b.internal", "/", ""),
         ("http://a_b.internal:1/", "a_b.internal", "/", ""),
     ],
@@ -280,7 +282,7 @@ def test_what_is_no_absolute_url_is_the_askers_error(url: str) -> None:
      "h:" + "1" * 5000, "h:80a",
      "h:-1", "h:80:80", ".", "a..b", ".a", "a..", "münchen.test", "xn--é", "\u212aelvin.test", "h ",
      "h\t", "h\n", "a b", "h%41", "%68", "h\\evil", "[::1", "::1", "[::1]x", "[fe80::1%25eth0]",
-     "[v1.x]", "[::1..2]", "[::1%25]", "h,i", "*", "*.h", "a*b", "h\u3002test"],
+     "[v1.x]", "[::1..2]", "[::1%25]", "[::g]", "[::G]", "h,i", "*", "*.h", "a*b", "h\u3002test"],
 )  # fmt: skip
 def test_a_host_that_is_not_plain_is_ambiguous(authority: str) -> None:
     found = locate(f"http://{authority}/a")

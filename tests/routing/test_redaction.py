@@ -43,6 +43,12 @@ routes:
         ("GET", "/reset/s3cret%2Fx", REDACTED),
         ("GET", "/reset//s3cret", REDACTED),
         ("GET", "/open/a%20b", "/open/a%20b"),
+        ("GET", "/reset/s3cret/more", f"/reset/{REDACTED}"),
+        ("GET", "/Reset/s3cret/more", f"/Reset/{REDACTED}"),
+        ("GET", "/share/ann", "/share/ann"),
+        ("GET", "/v/s3cret/log", f"/v/{REDACTED}"),
+        ("GET", "/nowhere/s3cret", "/nowhere/s3cret"),
+        ("GET", "/reset", "/reset"),
     ],
 )
 def test_the_path_is_shown_without_what_is_redacted(method: str, path: str, shown: str) -> None:

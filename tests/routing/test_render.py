@@ -167,6 +167,12 @@ def test_the_lists_take_what_is_given_twice() -> None:
     assert check.resource.attr == {"q": ["a", "b"], "h": ["1", "2"]}
 
 
+@pytest.mark.parametrize("query", ["to=a&TO=b", "to=a&to[]=b", "to=a&to[x]=b"])
+def test_a_list_that_some_applications_see_longer_fails_the_mapping(query: str) -> None:
+    with pytest.raises(ExpressionError, match="some applications read as `to`"):
+        rendered(asks("${query_all.to[0]}"), f"/d/7?{query}")
+
+
 # ---------------------------------------------------------------- what cannot be asked
 
 

@@ -246,6 +246,7 @@ def test_a_trailing_slash_is_dropped_unless_another_route_owns_it(
         ("/{x}:go", "/{x}:Go", "/a:go", "case: strict"),
         ("/{x}:Go", "/{x}:go", "/a:Go", "case: strict"),
         ("/{x}:Go", "/b{x}:go", "/ba:Go", "case: strict"),
+        ("/A/x", "/a/{x}", "/A/x", "case: strict"),
         ("/{x}", "/{x:slug}", "/ABC", "case: strict"),
         ("/{x}", "/{x:/[a-c]+/}", "/ABC", "case: strict"),
         ("/{x}", "/{x:/[A-C]+/}", "/abc", "case: strict"),
@@ -282,6 +283,7 @@ def test_a_url_that_another_plausible_reading_gives_to_another_route_is_refused(
     mine: str, other: str, path: str, says: str
 ) -> None:
     assert table_answers(routes(mine, other), path) == "ambiguous_url"
+    assert verdict(routes(mine, other), "api.acme.test", path, "GET") == "ambiguous_url"
     assert table_answers(routes(mine), path) == "r0"
     detail = ask(compiled(rule_file(*routes(mine, other))), path)
     assert isinstance(detail, Unmatched)
