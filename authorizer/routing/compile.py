@@ -347,6 +347,7 @@ def _uses(checks: Iterable[CheckTemplate]) -> Uses:
                 read[reference.name].add(reference.keys[0])
     return Uses(
         query=_set(read["query"]),
+        query_all=_set(read["query_all"]),
         headers=_set(read["headers"]),
         reads_query="query" in names or "query_all" in names,
     )

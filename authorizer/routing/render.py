@@ -78,6 +78,8 @@ def _query(asked: Asked, route: Route) -> Mapping[str, list[str]]:
             if len(asked.sent_query(name)) > 1:
                 reason = "the caller sent this parameter more than once"
                 raise ExpressionError(f"query.{name}", reason)
+        for name in route.uses.query_all:
+            asked.sent_query(name)  # which refuses what only some applications take for it
         query = asked.query
     except UnreadableQuery as error:
         raise ExpressionError("query", error.reason) from None

@@ -69,9 +69,14 @@ class CheckTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Which of a caller's own names a route's expressions read: a second value of one denies."""
+    """Which of a caller's own names a route's expressions read: a second value of one denies.
+
+    Of the parameters in `query_all` all values are read, so that only one which some applications
+    take for it denies.
+    """
 
     query: frozenset[str] = frozenset()
+    query_all: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
     # Whether any expression reads `query` or `query_all`.
     reads_query: bool = False

@@ -40,7 +40,9 @@ class PathOwner:
     """All routes of one path on one host. They agree on how their application reads a URL.
 
     `permits` are the readings that they declare, `reads` those that they rule out.
-    `by_method` has the routes that map a method, those whose conditions say most first.
+    `by_method` has the routes that map a method, those whose conditions say most first. `only` is
+    the path's one route, where it has one without conditions: most have, and in a large table each
+    object on the way to a route is a wait for memory.
     """
 
     pattern: PathPattern
@@ -50,6 +52,7 @@ class PathOwner:
     routes: list[Route] = field(default_factory=list)
     by_method: dict[str, tuple[Route, ...]] = field(default_factory=dict)
     preflight: Route | None = None
+    only: Route | None = None
 
     def mapping(self, method: str) -> Sequence[Route]:
         """Return the routes that map a method, by itself or by an entry that stands in for it."""
@@ -91,7 +94,7 @@ class Unmatched:
 class RouteTable:
     """Compiled routes. Hosts are in the order in which they are asked: most specific first.
 
-    `redacts` says whether any route keeps something out of the logs.
+    `redacting` are the routes that keep something out of the logs.
     """
 
     routes: tuple[Route, ...]
@@ -99,7 +102,7 @@ class RouteTable:
     suffix_hosts: tuple[tuple[str, Trie[PathOwner]], ...]
     any_host: Trie[PathOwner]
     by_id: Mapping[str, Route]
-    redacts: bool = False
+    redacting: tuple[Route, ...] = ()
 
     def match(
         self, address: Address, method: str, headers: Mapping[str, Sequence[str]] | None = None
@@ -144,6 +147,8 @@ class RouteTable:
 
 def _choose(owner: PathOwner, asked: Asked) -> Route | Unmatched:
     """Return the route of a path for a request: its method, and the conditions that say most."""
+    if owner.only is not None and asked.method in owner.only.methods:
+        return owner.only
     routes = owner.mapping(asked.method)
     if len(routes) == 1 and not routes[0].conditions:
         return routes[0]

@@ -42,7 +42,7 @@ def tabulate(routes: Sequence[Route], problems: list[Problem]) -> RouteTable:
         suffix_hosts=tuple((host.text, tries[host]) for host in suffixes),
         any_host=tries[ANY_HOST],
         by_id={route.id: route for route in routes},
-        redacts=any(route.redact for route in routes),
+        redacting=tuple(route for route in routes if route.redact),
     )
 
 
@@ -72,6 +72,7 @@ def _insert(
         )
         problems.append(route.place.problem(message, "give both the same keys under `match`"))
     owner.routes.append(route)
+    owner.only = None if owner.routes[1:] or route.conditions else route
     for method in sorted(route.methods):
         mapping = owner.by_method.get(method, ())
         for other in mapping:
