@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The whole chain on this machine: Kratos, Oathkeeper, the authorizer, Cerbos, an application.
+"""The whole chain here: Kratos, Hydra, Oathkeeper, the authorizer, Cerbos, an application.
 
 Prints requests to paste, and stays until Ctrl-C. With --check it walks the example's story by
 itself, prints a table, and exits with status 1 when something is not as expected.
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from chain import ChainError, PdpKind, Ports, running_chain
-from chain.scenario import NOBODY, SHIPPED, Scenario
+from chain.scenario import SHIPPED, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
-    from chain import Chain, SessionToken
+    from chain import Chain, Credential
     from chain.scenario import Expectation, Row
 
 _WORK: Final = Path(__file__).resolve().parents[1] / ".demo"
@@ -36,6 +36,8 @@ _TO_PASTE: Final = (
     "wrong role",
     "editors write",
     "public, by policy",
+    "a service lists",
+    "and not all that ed may do",
     "no session",
     "no route",
     "encoded traversal",
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # A check may run beside a demo, and beside itself.
         ports = Ports.free() if options.check else Ports.shipped_where_free()
-        print("demo: starting Kratos, Oathkeeper, the authorizer, Cerbos and an application ...")
+        print("demo: starting Kratos, Hydra, Oathkeeper, the authorizer, Cerbos, an application")
         with running_chain(
             work, ports=ports, pdp=options.pdp, authorizer_url=options.authorizer
         ) as chain:
@@ -139,17 +141,17 @@ def _stay(chain: Chain) -> int:
     """Print what there is to try, and wait for Ctrl-C."""
     for name, (shipped, port) in chain.ports.differences().items():
         print(f"demo: port {shipped} is taken, {name.replace('_', ' ')} is on {port}")
-    sessions = Scenario(chain).enter()
-    print("\n# People and their sessions, to paste first:")
-    for name, token in sessions.items():
-        print(f"{name.upper()}={token}")
+    credentials = Scenario(chain).enter()
+    print("\n# Who there is, and what each of them shows, to paste first:")
+    for name, credential in credentials.items():
+        print(f"{_variable(name)}='{credential}'")
     chosen: dict[str, Expectation] = {}
     for expectation in SHIPPED:
         if expectation.why in _TO_PASTE:
             chosen.setdefault(expectation.why, expectation)
     for expectation in chosen.values():
         print(f"\n# {expectation.who}, {expectation.why}: {expectation.expected.status}")
-        print(_curl(chain, expectation, sessions))
+        print(_curl(chain, expectation, credentials))
     print(
         f"""
 # Policies, rules and the identity schema of this run are yours to edit; saving is enough:
@@ -163,12 +165,16 @@ def _stay(chain: Chain) -> int:
         threading.Event().wait(3600)
 
 
-def _curl(chain: Chain, expectation: Expectation, sessions: Mapping[str, SessionToken]) -> str:
-    known = expectation.who != NOBODY and expectation.who in sessions
-    session = f'-H "Authorization: Bearer ${expectation.who.upper()}" ' if known else ""
+def _curl(chain: Chain, expectation: Expectation, credentials: Mapping[str, Credential]) -> str:
+    known = expectation.who in credentials
+    shown = f'-H "${_variable(expectation.who)}" ' if known else ""
     question = expectation.question
     method = "" if question.method == "GET" else f"-X {question.method} "
-    return f"curl -i --path-as-is {method}{session}http://{chain.proxy}{question.path}"
+    return f"curl -i --path-as-is {method}{shown}http://{chain.proxy}{question.path}"
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 if __name__ == "__main__":

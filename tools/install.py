@@ -70,7 +70,8 @@ class GoTool:
     """A program that is built from a Go module.
 
     `version_variable` is the Go variable that the program prints as its version. `tags` are build
-    tags. `cgo` says that it needs a C compiler.
+    tags. `cgo` says that it needs a C compiler. `program` is its path in the module. One that is
+    not `wanted` is installed only when it is asked for by name.
     """
 
     name: str
@@ -78,6 +79,8 @@ class GoTool:
     version_variable: str
     tags: str = ""
     cgo: bool = False
+    program: str = ""
+    wanted: bool = True
 
     @property
     def folder(self) -> Path:
@@ -96,7 +99,8 @@ class GoTool:
         """Return the command that builds the program into `output`."""
         flags = f"-s -w -X {self.version_variable}=v{self.version()}"
         tags = ["-tags", self.tags] if self.tags else []
-        return ["go", "build", "-v", "-ldflags", flags, *tags, "-o", str(output), self.module]
+        package = self.module + self.program
+        return ["go", "build", "-v", "-ldflags", flags, *tags, "-o", str(output), package]
 
 
 NPM_TOOLS = (NpmTool("cerbos"), NpmTool("cerbosctl"))
@@ -112,6 +116,27 @@ GO_TOOLS = (
         version_variable="github.com/ory/kratos/driver/config.Version",
         tags="sqlite,json1",
         cgo=True,
+    ),
+    GoTool(
+        "hydra",
+        "github.com/ory/hydra/v2",
+        version_variable="github.com/ory/hydra/v2/driver/config.Version",
+        tags="sqlite,json1",
+        cgo=True,
+    ),
+    # For the tests: a TCP proxy that is slow, resets connections or swallows what is sent.
+    GoTool(
+        "toxiproxy",
+        "github.com/Shopify/toxiproxy/v2",
+        version_variable="github.com/Shopify/toxiproxy/v2.Version",
+        program="/cmd/server",
+    ),
+    # For `make bench`: sends requests at a rate, however long the answers take.
+    GoTool(
+        "vegeta",
+        "github.com/tsenart/vegeta/v12",
+        version_variable="main.Version",
+        wanted=False,
     ),
 )
 ALL_TOOLS: tuple[NpmTool | GoTool, ...] = (*NPM_TOOLS, *GO_TOOLS)
@@ -169,12 +194,14 @@ def cache_folder(environment: Mapping[str, str], home: Path) -> Path:
 
 
 def select(names: Sequence[str]) -> list[NpmTool | GoTool]:
-    """Return the tools of these names, in our own order; no name means all of them."""
+    """Return the tools of these names, in our own order; no name means all that are wanted."""
     known = {tool.name for tool in ALL_TOOLS}
     if unknown := [name for name in names if name not in known]:
         message = f"unknown program {unknown[0]!r}: there are {', '.join(sorted(known))}"
         raise InstallError(message)
-    return [tool for tool in ALL_TOOLS if not names or tool.name in names]
+    if names:
+        return [tool for tool in ALL_TOOLS if tool.name in names]
+    return [tool for tool in ALL_TOOLS if isinstance(tool, NpmTool) or tool.wanted]
 
 
 def link(program: Path, folder: Path) -> None:
@@ -344,7 +371,8 @@ def install(tools: Sequence[NpmTool | GoTool], *, target: str, cache: Path) -> N
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(prog="tools/install.py", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which programs (default: all)")
+    which = "which programs (default: all that the tests and the demo need)"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=which)
     names = parser.parse_args(arguments).names
     try:
         target = target_platform(platform.system(), platform.machine())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOGGED_WITHIN: Final = 3.0  # seconds; the log is written beside the answer, not before it
-_LOOK_EVERY: Final = 0.02
+_LOOK_EVERY: Final = 0.005
 
 
 class Entrance(enum.StrEnum):

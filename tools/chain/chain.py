@@ -6,6 +6,7 @@ import contextlib
 import enum
 import os
 import shutil
+import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -15,15 +16,18 @@ from typing import TYPE_CHECKING, Final
 from chain import wire
 from chain.answers import Answer, DecisionLog, Entrance
 from chain.errors import ChainError
+from chain.hydra import Hydra
 from chain.people import Kratos
 from chain.ports import Ports
 from chain.program import Program, answers, stop_all
+from chain.self_service import SelfService
+from chain.wire import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from chain.answers import Question
-    from chain.people import SessionToken
+    from chain.credentials import Credential
     from chain.wire import Reply
 
 _TOOLS: Final = Path(__file__).resolve().parents[1]
@@ -31,9 +35,9 @@ _REPOSITORY: Final = _TOOLS.parent
 _BIN: Final = _REPOSITORY / ".tools" / "bin"
 
 # What the programs run with: a copy of these, at the same relative places.
-_EXAMPLE: Final = ("cerbos", "kratos", "oathkeeper", "rules", "authorizer.yaml")
+_EXAMPLE: Final = ("cerbos", "hydra", "kratos", "oathkeeper", "rules", "authorizer.yaml")
 
-# Kratos and Oathkeeper take settings from variables as common as DSN and LOG_LEVEL, the authorizer
+# The Ory programs take settings from variables as common as DSN and LOG_LEVEL, the authorizer
 # from AUTHORIZER__...: what they run with is the checked-in files, so they get no more than this.
 _INHERITED: Final = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
 
@@ -58,11 +62,19 @@ class Chain:
 
     @property
     def kratos(self) -> Kratos:
-        """Kratos's API."""
-        return Kratos(
-            public=f"127.0.0.1:{self.ports.kratos_public}",
-            admin=f"127.0.0.1:{self.ports.kratos_admin}",
-        )
+        """Kratos, for an administrator."""
+        return Kratos(_api("Kratos", self.ports.kratos_admin))
+
+    @property
+    def self_service(self) -> SelfService:
+        """Kratos, for people themselves."""
+        return SelfService(_api("Kratos", self.ports.kratos_public))
+
+    @property
+    def hydra(self) -> Hydra:
+        """Hydra, for clients and who registers them."""
+        public, admin = self.ports.hydra_public, self.ports.hydra_admin
+        return Hydra(_api("Hydra", public), _api("Hydra", admin))
 
     @property
     def proxy(self) -> str:
@@ -72,25 +84,29 @@ class Chain:
     def send(
         self,
         question: Question,
-        session: SessionToken | None = None,
+        credential: Credential | None = None,
         *,
         entrance: Entrance = Entrance.PROXY,
+        host: str = "127.0.0.1",
         headers: Mapping[str, str] | None = None,
         timeout: float = wire.TIMEOUT,
     ) -> Reply:
-        """Ask through Oathkeeper, as somebody with this session or as nobody.
+        """Ask through Oathkeeper, as somebody with this credential or as nobody.
 
-        Raises TimeoutError when Oathkeeper has not answered after `timeout` seconds.
+        `host` is what the caller takes Oathkeeper for: access rules are about it. Raises
+        TimeoutError when Oathkeeper has not answered after `timeout` seconds.
         """
+        seen = f"{host}:{self.ports.proxy}"
         sent = dict(headers or {})
-        if session is not None:
-            sent["Authorization"] = f"Bearer {session}"
+        if credential is not None:
+            sent[credential.header] = credential.value
         if entrance is Entrance.PROXY:
+            sent["Host"] = seen
             return wire.send(
                 self.proxy, question.method, question.path, headers=sent, timeout=timeout
             )
-        # As a proxy in front would: access rules are about the host that callers see.
-        sent |= {"X-Forwarded-Host": self.proxy, "X-Forwarded-Proto": "http"}
+        # As a proxy in front would.
+        sent |= {"X-Forwarded-Host": seen, "X-Forwarded-Proto": "http"}
         api = f"127.0.0.1:{self.ports.api}"
         target = f"/decisions{question.path}"
         return wire.send(api, question.method, target, headers=sent, timeout=timeout)
@@ -98,15 +114,15 @@ class Chain:
     def ask(
         self,
         question: Question,
-        session: SessionToken | None = None,
+        credential: Credential | None = None,
         *,
         entrance: Entrance = Entrance.PROXY,
+        host: str = "127.0.0.1",
     ) -> Answer:
         """Send, and find out why the answer is what it is."""
         request_id = str(uuid.uuid4())
-        reply = self.send(
-            question, session, entrance=entrance, headers={"X-Request-Id": request_id}
-        )
+        headers = {"X-Request-Id": request_id}
+        reply = self.send(question, credential, entrance=entrance, host=host, headers=headers)
         if self.decisions is None:
             return Answer(reply.status, None)
         # Oathkeeper says 401 by itself, before it asks anybody.
@@ -123,6 +139,21 @@ class Chain:
         aside.write_text(text)
         aside.replace(self.work / path)
 
+    def command(self, *arguments: str) -> str:
+        """Run the authorizer's command on the example's files; return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "authorizer", *arguments],
+            cwd=self.work,
+            env=_python(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            message = f"authorizer {' '.join(arguments)}: {done.stderr}"
+            raise ChainError(message)
+        return done.stdout
+
 
 @contextlib.contextmanager
 def running_chain(
@@ -131,15 +162,19 @@ def running_chain(
     ports: Ports | None = None,
     pdp: PdpKind = PdpKind.EMBEDDED,
     authorizer_url: str | None = None,
+    prepare: Callable[[Chain], None] | None = None,
 ) -> Iterator[Chain]:
     """Start everything, give the chain when all of it answers, and stop everything.
 
     `work` is an empty folder for the copy of the example and the logs. `ports` are free ones unless
     given. With `authorizer_url`, Oathkeeper asks there, and no authorizer and no PDP is started.
+    `prepare` may edit the copy before anything starts.
     Raises ChainError, with the end of the log, when a program does not come up.
     """
     chain = Chain(work, ports or Ports.free())
     _copy_example(chain, authorizer_url)
+    if prepare is not None:
+        prepare(chain)
     for program in _programs(chain, pdp, own_authorizer=authorizer_url is None):
         chain.programs[program.name] = program
     if authorizer_url is None:
@@ -175,8 +210,7 @@ def _programs(chain: Chain, pdp: PdpKind, *, own_authorizer: bool) -> Iterator[P
     ports = chain.ports
     logs = chain.work / "logs"
     logs.mkdir()
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    python = {**environment, "PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_TOOLS}"}
+    environment, python = _environment(), _python()
 
     def program(
         name: str, command: list[str], port: int, health: str, environment: Mapping[str, str]
@@ -191,9 +225,12 @@ def _programs(chain: Chain, pdp: PdpKind, *, own_authorizer: bool) -> Iterator[P
         )
 
     kratos = [_installed("kratos"), "serve", "--config", "kratos/kratos.yml"]
+    hydra = [_installed("hydra"), "serve", "all", "--config", "hydra/hydra.yml"]
     # --dev: cookies without TLS, on loopback. --sqa-opt-out: nothing is reported to its makers.
-    kratos += ["--dev", "--sqa-opt-out"]
+    for command in (kratos, hydra):
+        command += ["--dev", "--sqa-opt-out"]
     yield program("kratos", kratos, ports.kratos_public, "/health/ready", environment)
+    yield program("hydra", hydra, ports.hydra_public, "/health/ready", environment)
     upstream = [sys.executable, "-m", "chain.upstream", str(ports.upstream)]
     yield program("upstream", upstream, ports.upstream, "/", python)
     if own_authorizer:
@@ -206,6 +243,18 @@ def _programs(chain: Chain, pdp: PdpKind, *, own_authorizer: bool) -> Iterator[P
     oathkeeper = [_installed("oathkeeper"), "serve", "--config", "oathkeeper/oathkeeper.yml"]
     oathkeeper += ["--sqa-opt-out"]
     yield program("oathkeeper", oathkeeper, ports.api, "/health/ready", environment)
+
+
+def _environment() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def _python() -> dict[str, str]:
+    return {**_environment(), "PYTHONPATH": f"{_REPOSITORY}{os.pathsep}{_TOOLS}"}
+
+
+def _api(program: str, port: int) -> Api:
+    return Api(program, f"127.0.0.1:{port}")
 
 
 def _installed(name: str) -> str:

@@ -23,6 +23,8 @@ class Ports:
 
     kratos_public: int = 4433
     kratos_admin: int = 4434
+    hydra_public: int = 4444
+    hydra_admin: int = 4445
     proxy: int = 4455
     api: int = 4456
     upstream: int = 4480
