@@ -26,6 +26,9 @@ CONFIGURATION, ACCESS_RULES = (
     [
         ("authorizers", "remote_json"),
         ("authenticators", "bearer_token"),
+        ("authenticators", "oauth2_introspection"),
+        ("authenticators", "jwt"),
+        ("authenticators", "oauth2_client_credentials"),
         ("authenticators", "cookie_session"),
         ("authenticators", "anonymous"),
         ("mutators", "noop"),
@@ -39,7 +42,7 @@ def test_no_handler_is_shown_that_is_not_compared() -> None:
     shown = {kind: set(handlers) for kind, handlers in CONFIGURATION.items()}
     assert shown == {
         "authorizers": {"remote_json"},
-        "authenticators": {"bearer_token", "cookie_session", "anonymous"},
+        "authenticators": set(SHIPPED["authenticators"]),
         "mutators": {"noop"},
     }
 
