@@ -50,6 +50,7 @@ class Folder:
                 access_rules=self._given("access-rules"),
                 oathkeeper_config=self._given("oathkeeper.yml"),
                 identity_schemas=(schema,) if schema.exists() else (),
+                kratos_config=self._given("kratos.yml"),
             )
         )
 

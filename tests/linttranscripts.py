@@ -23,6 +23,7 @@ SETS: Final = {
         *("--access-rules", "access-rules.yml"),
         *("--oathkeeper-config", "oathkeeper.yml"),
         *("--identity-schema", "identity.schema.json"),
+        *("--kratos-config", "kratos.yml"),
     ),
     "refused": (
         *("--policies", "policies"),

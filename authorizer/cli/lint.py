@@ -19,6 +19,14 @@ _EPILOG: Final = """\
 Exit status: 0 nothing found, 1 errors (with --strict, warnings too), 2 it could not run.
 docs/lint.md explains each code.
 """
+# What stands around the rules, by the option that gives it.
+_AROUND: Final = {
+    "policies": "Cerbos policies",
+    "access_rules": "Oathkeeper's access rules",
+    "oathkeeper_config": "Oathkeeper's configuration",
+    "identity_schema": "identity schemas",
+    "kratos_config": "Kratos's configuration",
+}
 
 
 def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name its type
@@ -40,7 +48,12 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
         help="route rules, files or folders; default: those that the configuration names",
     )
     add("--config", type=Path, metavar="FILE", help="default: authorizer.yaml, where there is one")
-    add("--policies", type=Path, metavar="DIR", help="Cerbos policies")
+    add(
+        "--policies",
+        type=Path,
+        metavar="DIR",
+        help="Cerbos policies; default: those of `pdp.embedded` in the configuration",
+    )
     add(
         "--access-rules",
         type=Path,
@@ -56,6 +69,12 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
         metavar="FILE",
         help="an identity schema of Kratos; repeat",
     )
+    add(
+        "--kratos-config",
+        type=Path,
+        metavar="FILE",
+        help="Kratos's configuration: says whether people write their own traits",
+    )
     add("--format", choices=("text", "json", "github"), default="text", help="default: text")
     add("--strict", action="store_true", help="let warnings fail too")
     parser.set_defaults(run=run)
@@ -68,20 +87,47 @@ def run(options: argparse.Namespace) -> int:
     from authorizer.lint.gather import Inputs  # noqa: PLC0415 - the same
     from authorizer.lint.run import lint  # noqa: PLC0415 - the same
 
+    policies = options.policies or _configured_policies(options.config)
     findings = lint(
         Inputs(
             rules=tuple(options.paths),
             config=options.config,
-            policies=options.policies,
+            policies=policies,
             access_rules=options.access_rules,
             oathkeeper_config=options.oathkeeper_config,
             identity_schemas=tuple(options.identity_schema),
+            kratos_config=options.kratos_config,
             environ=os.environ,
         )
     )
     sys.stdout.write(_rendered(findings, options.format))
+    _note_what_was_not_given({**vars(options), "policies": policies})
     failing = {Severity.ERROR, Severity.WARNING} if options.strict else {Severity.ERROR}
     return FAILED if any(finding.severity in failing for finding in findings) else OK
+
+
+def _configured_policies(config: Path | None) -> Path | None:
+    """Return the embedded PDP's policies, where the configuration names them."""
+    from authorizer.config.loading import load  # noqa: PLC0415 - `--help` need not wait for them
+    from authorizer.errors import SourceError  # noqa: PLC0415 - the same
+
+    try:
+        embedded = load(config, None, os.environ).settings.pdp.embedded
+    except SourceError:
+        return None  # lint says itself what is wrong with the configuration
+    if embedded is None:
+        return None
+    path, here = Path(embedded.policies), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _note_what_was_not_given(given: dict[str, Any]) -> None:
+    """Say on standard error what nothing was found in only because nobody looked."""
+    missing = [
+        f"{what} (--{name.replace('_', '-')})" for name, what in _AROUND.items() if not given[name]
+    ]
+    if missing:
+        print(f"note: not looked at, as not given: {', '.join(missing)}", file=sys.stderr)
 
 
 def _rendered(findings: tuple[Finding, ...], form: str) -> str:

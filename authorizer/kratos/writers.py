@@ -12,7 +12,7 @@ from authorizer.source.yaml import read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from authorizer.source.document import Document
+    from authorizer.source.document import Document, Place
 
 # Where it is said, and what holds where nothing is said: embedx/config.schema.json, Kratos v1.3.1.
 _REGISTRATION: Final = ("selfservice", "flows", "registration", "enabled")
@@ -28,21 +28,31 @@ class Writer(enum.StrEnum):
     ADMINISTRATOR = "administrator"
     # By logging in, one way or another.
     SESSION = "session"
+    # Who gives tokens out: by consent, by a hook, by a claims mapper.
+    ISSUER = "issuer"
     NOBODY = "nobody"
     # Kratos's configuration was not given.
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Writers:
-    """Who can write what is not the same in every Kratos.
+class Flow:
+    """What lets people write traits themselves, `registration` or `settings`, and where it is on.
 
-    `flows` name what lets people write traits themselves: `registration`, `settings`.
+    Where nothing is said, `place` is the nearest thing around it.
     """
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Who can write what is not the same in every Kratos; `flows` let people write traits."""
 
     traits: Writer = Writer.UNKNOWN
     verification: Writer = Writer.UNKNOWN
-    flows: tuple[str, ...] = ()
+    flows: tuple[Flow, ...] = ()
 
     def of(self, written_by: str) -> Writer:
         """Return who `x-written-by` in auth.schema.json stands for."""
@@ -66,7 +76,7 @@ def read_writers(path: Path) -> Writers:
         problem = document.problem((), "is no configuration of Kratos: it has no `selfservice`")
         raise SourceError([problem])
     flows = tuple(
-        name
+        Flow(name, document.place(switch, key=True))
         for name, switch in (("registration", _REGISTRATION), ("settings", _PROFILE))
         if _is_on(document, switch, default=True)
     )

@@ -27,8 +27,20 @@ class Code(enum.StrEnum):
     UNKNOWN_POLICY_VERSION = "unknown-policy-version"
     UNKNOWN_SCOPE = "unknown-scope"
     UNKNOWN_DERIVED_ROLES = "unknown-derived-roles"
-    # rules and profiles against identity schemas
+    UNKNOWN_VARIABLE = "unknown-variable"
+    UNASKED_KIND = "unasked-kind"
+    UNASKED_ACTION = "unasked-action"
+    INVALID_CONDITION = "invalid-condition"
+    UNCHECKED_CONDITION = "unchecked-condition"
+    CONFUSED_CONDITIONS = "confused-conditions"
+    # rules, profiles and policies against identity schemas, and Kratos's configuration
     UNKNOWN_TRAIT = "unknown-trait"
+    UNKNOWN_AUTH_MEMBER = "unknown-auth-member"
+    MISTYPED_ATTRIBUTE = "mistyped-attribute"
+    UNGUARDED_ATTRIBUTE = "unguarded-attribute"
+    ROUNDED_INTEGER = "rounded-integer"
+    SELF_WRITTEN_AUTHORITY = "self-written-authority"
+    OPEN_TRAITS = "open-traits"
     # rules by themselves
     UNKNOWN_PROFILE = "unknown-profile"
     # rules against access rules
@@ -56,6 +68,7 @@ class Code(enum.StrEnum):
     UNNAMED_PROFILE = "unnamed-profile"
     SESSION_WITHOUT_EXTRA = "session-without-extra"
     ANONYMOUS_SUBJECT = "anonymous-subject"
+    UNTRUSTED_ISSUER = "untrusted-issuer"
     QUERY_TO_KRATOS = "query-to-kratos"
     STALLING_RETRY = "stalling-retry"
     MAX_DELAY = "max-delay"
@@ -71,6 +84,10 @@ _OTHER: Final = {
     Code.INVALID_RULES: Severity.ERROR,
     Code.UNREADABLE_FILE: Severity.ERROR,
     Code.UPSTREAM_PATH: Severity.NOTE,
+    Code.UNASKED_KIND: Severity.NOTE,
+    Code.UNASKED_ACTION: Severity.NOTE,
+    Code.UNCHECKED_CONDITION: Severity.NOTE,
     Code.UNCHECKED_PATTERN: Severity.NOTE,
+    Code.ROUNDED_INTEGER: Severity.NOTE,
     Code.PAYLOAD_UNCHECKED: Severity.NOTE,
 }

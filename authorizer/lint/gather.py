@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 from authorizer.config.loading import load
 from authorizer.config.origin import Part
 from authorizer.errors import AuthorizerError, SourceError
+from authorizer.kratos.identity_schema import read_identity_schema
+from authorizer.kratos.principal_schema import principal_schema
+from authorizer.kratos.writers import read_writers
 from authorizer.lint.access_rules import OathkeeperConfig, access_rule_files, read_access_rules
 from authorizer.lint.chain import Chain
 from authorizer.lint.codes import Code
@@ -17,7 +20,6 @@ from authorizer.lint.foreign import read_foreign
 from authorizer.lint.places import Sources
 from authorizer.lint.policies import is_policy, policy_files, read_policies
 from authorizer.lint.ruleset import RuleSet
-from authorizer.lint.traits import Traits, schemas_without_traits
 from authorizer.principals.profiles import compile_profiles
 from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import read_rules
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from authorizer.config.loading import Loaded
+    from authorizer.kratos.identity_schema import IdentitySchema
+    from authorizer.kratos.writers import Writers
     from authorizer.lint.access_rules import AccessRule
     from authorizer.lint.policies import Policies
     from authorizer.principals.profiles import Profiles
@@ -48,12 +52,16 @@ class Inputs:
     access_rules: Path | None = None
     oathkeeper_config: Path | None = None
     identity_schemas: tuple[Path, ...] = ()
+    kratos_config: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """All paths that were given."""
-        single = (self.config, self.policies, self.access_rules, self.oathkeeper_config)
+        single = (
+            *(self.config, self.policies, self.access_rules, self.oathkeeper_config),
+            self.kratos_config,
+        )
         named = tuple(path for path in single if path is not None)
         return (*self.rules, *named, *self.identity_schemas)
 
@@ -87,7 +95,8 @@ def _gather(inputs: Inputs, findings: list[Finding]) -> Chain:
         rules=_rules(_rule_paths(inputs, loaded), sources, findings),
         policies=_policies(inputs.policies, findings),
         access_rules=_access_rules(inputs.access_rules, oathkeeper, findings),
-        traits=_traits(inputs.identity_schemas, findings),
+        schemas=_schemas(inputs.identity_schemas, findings),
+        writers=_writers(inputs.kratos_config, findings),
     )
 
 
@@ -173,15 +182,30 @@ def _access_rules(
     return rules
 
 
-def _traits(paths: tuple[Path, ...], findings: list[Finding]) -> Traits | None:
+def _schemas(paths: tuple[Path, ...], findings: list[Finding]) -> tuple[IdentitySchema, ...] | None:
     if not paths:
         return None
     before = len(findings)
-    documents = _documents(paths, findings)
-    for document in schemas_without_traits(documents):
-        message = "this is no identity schema: it has no `properties.traits`"
-        findings.append(Finding(Code.UNREADABLE_FILE, document.place(()), message))
-    return Traits(documents) if len(findings) == before else None
+    schemas = []
+    for path in paths:
+        try:
+            schema = read_identity_schema(str(path))
+            # What a reference leads to is only known by following it.
+            principal_schema([schema])
+            schemas.append(schema)
+        except SourceError as error:
+            findings += from_problems(Code.UNREADABLE_FILE, error.problems)
+    return tuple(schemas) if len(findings) == before else None
+
+
+def _writers(path: Path | None, findings: list[Finding]) -> Writers | None:
+    if path is None:
+        return None
+    try:
+        return read_writers(path)
+    except SourceError as error:
+        findings += from_problems(Code.UNREADABLE_FILE, error.problems)
+        return None
 
 
 def _documents(paths: Iterable[Path], findings: list[Finding]) -> list[Document]:

@@ -1,4 +1,4 @@
-"""What Cerbos policy files know: kinds, actions, versions, scopes.
+"""What Cerbos policy files know: kinds, actions, versions, scopes, and what they compute.
 
 From the files themselves, so that nothing has to run. A disabled policy knows nothing, nor does a
 role policy: it only narrows what resource policies allow (measured: one by itself allows nothing).
@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from authorizer.lint.conditions import Conditions, read_conditions
 from authorizer.lint.glob import glob_regex
 from authorizer.lint.view import whole
 from authorizer.source.files import files_under
@@ -56,6 +57,15 @@ class ResourcePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A kind that a resource policy is about, or with `action` one that a rule of it names."""
+
+    kind: str
+    action: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Import:
     """A set of derived roles that a policy imports."""
 
@@ -65,13 +75,15 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Everything that a set of policy files knows by name."""
+    """Everything that a set of policy files knows by name, and their `conditions`."""
 
     resources: frozenset[ResourcePolicy] = frozenset()
     grants: tuple[Grant, ...] = ()
     derived_roles: frozenset[str] = frozenset()
     imports: tuple[Import, ...] = ()
-    kinds: tuple[str, ...] = field(default=())
+    kinds: tuple[str, ...] = ()
+    names: tuple[Named, ...] = ()
+    conditions: Conditions = field(default_factory=Conditions)
 
     def knows_kind(self, kind: str) -> bool:
         """Say whether a policy is about this kind; one about everything (`*`) does not count."""
@@ -86,6 +98,11 @@ class Policies:
     def scopes(self, kind: str) -> set[str]:
         """Return the scopes of the resource policies of a kind; "" is none."""
         return {policy.scope for policy in self.resources if policy.kind == kind}
+
+    def knows_scope(self, kind: str, scope: str, *, leniently: bool) -> bool:
+        """Say whether a policy of a kind has the scope or, leniently, one above it."""
+        known = self.scopes(kind)
+        return scope in known or (leniently and any(_is_at_or_above(one, scope) for one in known))
 
     def actions(self, kind: str, scope: str | None) -> list[str]:
         """Return the globs of all actions that rules about `kind` name.
@@ -156,6 +173,8 @@ def read_policies(documents: Iterable[Document]) -> Policies:
             if isinstance(item.value, str)
         ),
         kinds=tuple(sorted({policy.kind for policy in resources if policy.kind})),
+        names=tuple(_names(enabled)),
+        conditions=read_conditions(enabled),
     )
 
 
@@ -186,6 +205,18 @@ def _grants(views: Sequence[View]) -> Iterator[Grant]:
             found = Grant(rule.text("resource"), named, policy.text("scope"))
             if _names_something(found):
                 yield found
+
+
+def _names(views: Sequence[View]) -> Iterator[Named]:
+    for policy in _each(views, "resourcePolicy"):
+        kind = policy.text("resource")
+        written = policy.get("resource")
+        if kind and written is not None:
+            yield Named(kind, None, written.place)
+        for rule in policy.items("rules"):
+            for item in rule.items("actions"):
+                if isinstance(item.value, str) and _ANYTHING not in item.value:
+                    yield Named(kind, item.value, item.place)
 
 
 def _names_something(grant: Grant) -> bool:

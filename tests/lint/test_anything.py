@@ -61,6 +61,33 @@ KEYS = st.sampled_from(
         "allOf",
         "if",
         "patternProperties",
+        "additionalProperties",
+        "type",
+        "enum",
+        "items",
+        "maximum",
+        "variables",
+        "constants",
+        "local",
+        "import",
+        "exportVariables",
+        "exportConstants",
+        "definitions",
+        "derivedRoles",
+        "roles",
+        "parentRoles",
+        "condition",
+        "match",
+        "expr",
+        "all",
+        "none",
+        "of",
+        "output",
+        "when",
+        "ruleActivated",
+        "selfservice",
+        "flows",
+        "registration",
     ]
 )
 LEAVES = st.sampled_from(
@@ -88,6 +115,13 @@ LEAVES = st.sampled_from(
         PAYLOAD,
         "{{ . }",
         "{{ | }}",
+        "P.attr.a.b == 3",
+        "has(P.attr.a) && V.a",
+        "V.a",
+        "P.attr.auth.session.aal",
+        "a b",
+        "object",
+        "integer",
     ]
 )
 VALUES = st.recursive(
@@ -99,10 +133,19 @@ RULE = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("id", "match", "authenticators", "upstream"), VALUES)
 ).map(lambda rule: {"authorizer": {"handler": "remote_json"}} | rule)
 
+PARTS = ("resourcePolicy", "principalPolicy", "rolePolicy", "derivedRoles", "exportVariables")
+POLICY = st.fixed_dictionaries(
+    {"apiVersion": st.just("api.cerbos.dev/v1")}, optional=dict.fromkeys(PARTS, VALUES)
+)
+
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    rules=st.lists(RULE | VALUES, max_size=3) | VALUES, config=VALUES, policy=VALUES, schema=VALUES
+    rules=st.lists(RULE | VALUES, max_size=3) | VALUES,
+    config=VALUES,
+    policy=VALUES | POLICY,
+    schema=VALUES,
+    kratos=VALUES,
 )
 def test_any_values_are_judged(
     tmp_path_factory: pytest.TempPathFactory,
@@ -110,6 +153,7 @@ def test_any_values_are_judged(
     config: object,
     policy: object,
     schema: object,
+    kratos: object,
 ) -> None:
     folder = Folder(Path(tmp_path_factory.mktemp("any")))
     folder.asks(attr='{it: "${principal.attr.a.b}"}')
@@ -117,6 +161,7 @@ def test_any_values_are_judged(
     folder.write("access-rules/good.json", json.dumps([{"match": {"url": "https://a.test/<.*>"}}]))
     folder.write("oathkeeper.yml", json.dumps(config))
     folder.write("policies/a.json", json.dumps(policy))
+    folder.write("kratos.yml", json.dumps(kratos))
     folder.policy("good.json", resourcePolicy={"resource": "document"})
     folder.write("identity.json", json.dumps({"properties": {"traits": schema}}))
     try:

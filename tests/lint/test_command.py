@@ -69,3 +69,32 @@ def test_github_names_files_as_they_were_given(
     folder.write("rules/two.yaml", "version: 1\nroutes: [{}]\n")
     assert main(["lint", "--format", "github"]) == 1
     assert capsys.readouterr().out.startswith("::error file=rules/two.yaml,line=2,col=10,")
+
+
+def test_what_was_not_given_is_noted_beside_the_findings(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.path)
+    folder.route("/a")
+    assert main(["lint", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["findings"] == []
+    assert printed.err == (
+        "note: not looked at, as not given: Cerbos policies (--policies), Oathkeeper's access rules"
+        " (--access-rules), Oathkeeper's configuration (--oathkeeper-config), identity schemas"
+        " (--identity-schema), Kratos's configuration (--kratos-config)\n"
+    )
+
+
+def test_the_policies_of_an_embedded_pdp_need_not_be_given(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.path)
+    folder.route("/a")
+    folder.write("authorizer.yaml", "pdp: {embedded: {policies: policies}}\n")
+    folder.write("policies/broken.yaml", "[\n")
+    main(["lint", "--format", "json"])
+    printed = capsys.readouterr()
+    files = {finding["file"] for finding in json.loads(printed.out)["findings"]}
+    assert "policies/broken.yaml" in files
+    assert "Cerbos policies" not in printed.err

@@ -17,6 +17,7 @@ CHAIN: Final = (
     *("--access-rules", "oathkeeper/access-rules.yml"),
     *("--oathkeeper-config", "oathkeeper/oathkeeper.yml"),
     *("--identity-schema", "kratos/identity.schema.json"),
+    *("--kratos-config", "kratos/kratos.yml"),
 )
 
 

@@ -96,11 +96,12 @@ def test_a_header_of_a_route_must_be_sent_and_forwarded(folder: Folder) -> None:
     assert folder.codes() == []
 
 
-def test_a_session_that_nobody_wants_need_not_be_whole(folder: Folder) -> None:
+def test_a_session_is_whole_whatever_profile_is_named(folder: Folder) -> None:
     oathkeeper(folder, "")
     folder.route("/a")
-    folder.access_rule("https://api.test/a", payload=PAYLOAD.replace('"kratos"', '"anonymous"'))
-    assert folder.codes() == ["unnamed-profile"]
+    # `client` would take it: a subject, and nothing else.
+    folder.access_rule("https://api.test/a", payload=PAYLOAD.replace('"kratos"', '"client"'))
+    assert sorted(folder.codes()) == ["session-without-extra", "unnamed-profile"]
 
 
 def test_the_anonymous_subject_must_be_one_of_the_profiles(folder: Folder) -> None:
@@ -151,3 +152,43 @@ def test_each_authenticator_needs_a_profile_of_what_it_gives(
             [found] = findings
             assert f"`{authenticator}`" in found.message
             assert f"name `{profile}` in" in found.help
+
+
+def jwt(folder: Folder, issuers: str, trusted: str) -> list[str]:
+    """Return what is said of a profile's issuers beside Oathkeeper's, both YAML, "" for none."""
+    named = f", issuers: {issuers}" if issuers else ""
+    folder.write(
+        "authorizer.yaml",
+        "principals: {profiles: {partner: {shape: claims, roles: {always: [partner]}"
+        f"{named}}}}}}}\n",
+    )
+    config = f", trusted_issuers: {trusted}" if trusted else ""
+    folder.write(
+        "oathkeeper.yml",
+        "authenticators: {jwt: {config: {jwks_urls: ['https://a.test/jwks']" + config + "}}}\n"
+        "authorizers: {remote_json: {config: {retry: {give_up_after: 10ms}}}}\n",
+    )
+    folder.route("/a")
+    folder.access_rule("https://api.test/a", payload=PAYLOAD.replace('"kratos"', '"partner"'))
+    rules = folder.path / "access-rules" / "rules.yml"
+    rules.write_text(rules.read_text().replace("cookie_session", "jwt"))
+    return [finding.message for finding in folder.lint() if finding.code == "untrusted-issuer"]
+
+
+def test_issuers_that_both_trust_are_right(folder: Folder) -> None:
+    assert jwt(folder, "['https://a.test']", "['https://a.test']") == []
+    assert jwt(folder, "", "['https://a.test']") == []
+    assert jwt(folder, "", "") == []
+
+
+def test_an_issuer_is_the_same_to_the_letter(folder: Folder) -> None:
+    assert jwt(folder, "['https://a.test']", "['https://a.test/']") == [
+        "`partner` takes an issuer that Oathkeeper does not trust here",
+        "Oathkeeper trusts an issuer that no profile of `partner` takes",
+    ]
+
+
+def test_issuers_that_oathkeeper_does_not_ask_for_are_told(folder: Folder) -> None:
+    assert jwt(folder, "['https://a.test']", "") == [
+        "Oathkeeper takes a token of any issuer, and `partner` only of some"
+    ]

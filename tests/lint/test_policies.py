@@ -153,6 +153,23 @@ def test_a_scope_sees_the_actions_of_the_scopes_above_it_and_no_others(folder: F
     assert folder.codes() == []
 
 
+def test_a_scope_without_a_policy_is_known_where_the_pdp_looks_above_it(folder: Folder) -> None:
+    folder.policy("root.json", resourcePolicy=resource("document", "view"))
+    folder.policy("north.json", resourcePolicy=resource("report", "edit", scope="acme.north"))
+    folder.write(
+        "authorizer.yaml",
+        "pdp: {embedded: {policies: policies, lenient_scope_search: true}}\n",
+    )
+    for kind, scope, action, codes in [
+        ("document", "acme", "view", []),
+        ("document", "acme", "edit", ["unknown-action"]),
+        ("report", "acme.north.one", "edit", []),
+        ("report", "acme", "edit", ["unknown-scope"]),
+    ]:
+        folder.asks(kind, action, scope=scope)
+        assert folder.codes() == codes, (kind, scope, action)
+
+
 def test_a_version_must_be_there(folder: Folder) -> None:
     folder.policy("document.json", resourcePolicy=resource("document", "view", version="v2"))
     folder.asks(policy_version="v2")

@@ -19,6 +19,7 @@ TRAITS = {
     },
     "allOf": [{"$ref": "#/definitions/work"}],
     "if": {"properties": {"badge": {"type": "string"}}},
+    "additionalProperties": False,
 }
 SCHEMA = {
     "definitions": {"work": {"properties": {"department": {"type": "string"}}}},

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from authorizer.lint.checks import authenticators, paths, payload, policies, profiles, retry, traits
+from authorizer.lint.checks import (
+    attributes,
+    authenticators,
+    authority,
+    confusion,
+    names,
+    paths,
+    payload,
+    policies,
+    profiles,
+    retry,
+    strictness,
+    traits,
+)
 
 if TYPE_CHECKING:
     from authorizer.lint.chain import Check
@@ -16,10 +29,23 @@ if TYPE_CHECKING:
 CHECKS: Final[tuple[Check, ...]] = (
     policies.unknown_kinds_and_actions,
     policies.unknown_derived_roles,
+    names.undefined_derived_roles,
+    names.undefined_variables,
+    names.unasked,
+    confusion.confused_conditions,
     profiles.unknown_in_routes,
     profiles.unknown_in_payloads,
     traits.unknown_in_routes,
     traits.unknown_in_profiles,
+    attributes.unreadable,
+    attributes.unknown_in_policies,
+    attributes.mistyped,
+    attributes.rounded,
+    strictness.unguarded,
+    authority.in_policies,
+    authority.in_profiles,
+    authority.in_routes,
+    authority.open_traits,
     paths.unchecked_patterns,
     paths.unreachable_routes,
     paths.uncovered_space,
@@ -32,6 +58,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     authenticators.unnamed_profiles,
     authenticators.sessions,
     authenticators.anonymous_subjects,
+    authenticators.issuers,
     retry.settings,
     retry.forwarded_headers,
     retry.unforwarded_headers,

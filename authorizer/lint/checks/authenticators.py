@@ -11,7 +11,7 @@ from authorizer.principals.profiles import Shape
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from authorizer.lint.access_rules import AccessRule, Effective
+    from authorizer.lint.access_rules import AccessRule, Effective, Handler
     from authorizer.lint.chain import Chain
     from authorizer.principals.profiles import Profile
     from authorizer.source.document import Place
@@ -28,6 +28,8 @@ _GIVES: Final = {
 }
 _SESSIONS: Final = tuple(name for name, shape in _GIVES.items() if shape is Shape.SESSION)
 _GROUP: Final = "authenticators"
+_JWT: Final = "jwt"
+_TRUSTED: Final = "trusted_issuers"
 _WHOLE: Final = "@this"
 # Oathkeeper's own default (spec/config.schema.json).
 _ANONYMOUS: Final = "anonymous"
@@ -87,13 +89,10 @@ def sessions(chain: Chain) -> Iterator[Finding]:
 
 def _session_configs(chain: Chain) -> Iterator[tuple[Effective, Place]]:
     """Yield the configuration of session authenticators, and the place that stands for it."""
-    wanting = {
-        rule: any(profile.shape is Shape.SESSION for profile in profiles)
-        for rule, profiles in _named(chain)
-    }
+    # Whatever profile is named: a session without `extra` looks like a client by its secret.
     for rule in chain.asking:
         for handler in rule.authenticators:
-            if handler.name in _SESSIONS and wanting.get(rule, True):
+            if handler.name in _SESSIONS:
                 # Oathkeeper's own file, where the cause is one for several access rules.
                 place = chain.oathkeeper.place(_GROUP, handler.name) or handler.place
                 yield handler.config, place
@@ -123,3 +122,38 @@ def anonymous_subjects(chain: Chain) -> Iterator[Finding]:
                 help_ = "add it to the profile's `subjects`"
                 place = written.place if written is not None else handler.place
                 yield Finding(Code.ANONYMOUS_SUBJECT, place, message, help_)
+
+
+def issuers(chain: Chain) -> Iterator[Finding]:
+    """Yield issuers that only one of the two trusts: Oathkeeper, or the profiles of a payload."""
+    for rule, profiles in _named(chain):
+        taking = [profile for profile in profiles if profile.shape is Shape.CLAIMS]
+        for handler in rule.authenticators:
+            if handler.name == _JWT and taking:
+                yield from _untrusted(chain, handler, taking)
+
+
+def _untrusted(chain: Chain, handler: Handler, taking: list[Profile]) -> Iterator[Finding]:
+    written = handler.config.get(_TRUSTED)
+    if written is None and not handler.config.knows_defaults:
+        return
+    trusted = {item.value: item for item in written.items()} if written is not None else {}
+    place = written.place if written is not None else handler.place
+    names = ", ".join(f"`{profile.name}`" for profile in taking)
+    if all(profile.issuers for profile in taking):
+        taken = frozenset[str]().union(*(profile.issuers for profile in taking))
+        for issuer, item in trusted.items():
+            if issuer not in taken:
+                message = f"Oathkeeper trusts an issuer that no profile of {names} takes"
+                help_ = "add it to the profile's `issuers`, to the letter"
+                yield Finding(Code.UNTRUSTED_ISSUER, item.place, message, help_)
+        if not trusted:
+            message = f"Oathkeeper takes a token of any issuer, and {names} only of some"
+            help_ = f"name the profile's `issuers` in `{_TRUSTED}`"
+            yield Finding(Code.UNTRUSTED_ISSUER, place, message, help_)
+    for profile in taking if trusted else ():
+        for issuer in sorted(profile.issuers - set(trusted)):
+            message = f"`{profile.name}` takes an issuer that Oathkeeper does not trust here"
+            help_ = f"add it to `{_TRUSTED}`, to the letter"
+            where = chain.profile_place(profile.name, issuer) or place
+            yield Finding(Code.UNTRUSTED_ISSUER, where, message, help_)

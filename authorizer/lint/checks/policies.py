@@ -25,11 +25,11 @@ def unknown_kinds_and_actions(chain: Chain) -> Iterator[Finding]:
         return
     for route in chain.routes:
         for check in route.checks:
-            yield from _unknown(chain.rules, chain.policies, route, check)
+            yield from _unknown(chain, chain.rules, chain.policies, route, check)
 
 
 def _unknown(
-    rules: RuleSet, policies: Policies, route: Route, check: CheckTemplate
+    chain: Chain, rules: RuleSet, policies: Policies, route: Route, check: CheckTemplate
 ) -> Iterator[Finding]:
     resource = check.resource
     kind = resource.kind.constant
@@ -43,7 +43,8 @@ def _unknown(
     scope = _constant(resource.scope)
     if kind in policies.kinds:
         yield from _unknown_version(rules, policies, route, kind, resource.policy_version)
-        if scope and scope not in policies.scopes(kind):
+        leniently = chain.searches_scopes_leniently
+        if scope and not policies.knows_scope(kind, scope, leniently=leniently):
             message = f"no Cerbos policy of `{kind}` has the scope `{scope}`"
             known = sorted(policies.scopes(kind) - {""})
             place = rules.place(route, scope, under="scope")

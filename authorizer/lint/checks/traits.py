@@ -1,12 +1,15 @@
-"""Rules and profiles against identity schemas: does any schema have this trait?"""
+"""Rules and profiles against identity schemas: is there such an attribute?"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from authorizer.expressions.template import Template
+from authorizer.lint.attributes import TRAITS
 from authorizer.lint.codes import Code
+from authorizer.lint.described import ITEM
 from authorizer.lint.finding import Finding
+from authorizer.lint.fitting import in_words, shown
 from authorizer.lint.ruleset import parts
 from authorizer.source.schema import did_you_mean
 
@@ -15,33 +18,27 @@ if TYPE_CHECKING:
 
     from authorizer.expressions.cel import Reference
     from authorizer.lint.chain import Chain
-    from authorizer.principals.profiles import Profiles
-    from authorizer.routing.route import Route
+    from authorizer.source.document import Place
 
-_TRAITS: Final = ("identity", "traits")
+_IN_EXTRA: Final = ("identity", "traits")
 _ATTR: Final = "attr"
-# All that is not a trait, nor added by a profile.
-_AUTH: Final = "auth"
 
 
 def unknown_in_routes(chain: Chain) -> Iterator[Finding]:
-    """Yield traits that a route's expressions read and no identity schema has."""
-    if chain.rules is None or chain.traits is None:
+    """Yield attributes that a route's expressions read and that nobody has."""
+    if chain.rules is None:
         return
     for route in chain.routes:
-        added = _added(chain.profiles, route)
         for template in parts(route, Template):
             for expression in template.expressions:
+                place = chain.rules.inside(route, template, expression.text)
                 for reference in expression.references:
-                    path = _trait(reference, added)
-                    if path and not chain.traits.has(path):
-                        place = chain.rules.inside(route, template, expression.text)
-                        yield Finding(Code.UNKNOWN_TRAIT, place, *_words(chain, path))
+                    yield from unknown(chain, attribute_read(reference), place)
 
 
 def unknown_in_profiles(chain: Chain) -> Iterator[Finding]:
     """Yield traits that a configured profile reads and no identity schema has."""
-    if chain.profiles is None or chain.traits is None:
+    if chain.profiles is None:
         return
     for name, profile in chain.profiles.by_name.items():
         for template in parts(profile, Template):
@@ -49,38 +46,39 @@ def unknown_in_profiles(chain: Chain) -> Iterator[Finding]:
             if place is None:
                 continue
             for expression in template.expressions:
+                start = max(template.text.find(expression.text), 0)
+                inside = chain.sources.inside(place, template.text, start)
                 for reference in expression.references:
-                    path = _trait(reference, ())
-                    if path and not chain.traits.has(path):
-                        start = max(template.text.find(expression.text), 0)
-                        inside = chain.sources.inside(place, template.text, start)
-                        yield Finding(Code.UNKNOWN_TRAIT, inside, *_words(chain, path))
+                    yield from unknown(chain, attribute_read(reference), inside)
 
 
-def _added(profiles: Profiles | None, route: Route) -> tuple[str, ...]:
-    """Return the attributes that profiles add, of those that may use the route."""
-    if profiles is None:
-        return ()
-    return tuple(
-        name
-        for profile in profiles.by_name.values()
-        if not route.profiles or profile.name in route.profiles
-        for name, _ in profile.attr
-    )
+def attribute_read(reference: Reference) -> tuple[str, ...]:
+    """Return the attribute that a reference reads, by the keys below `attr`; () where none.
 
-
-def _trait(reference: Reference, added: Sequence[str]) -> tuple[str, ...]:
-    """Return the path of the trait that a reference reads; empty where it reads none."""
+    A trait that a profile reads in `extra` is the attribute where all traits are.
+    """
     keys = reference.keys
-    if reference.name == "extra" and keys[:2] == _TRAITS:
-        return keys[2:]
-    if reference.name != "principal" or keys[:1] != (_ATTR,) or len(keys) == 1:
-        return ()
-    if keys[1] == _AUTH:
-        return keys[4:] if keys[2:4] == _TRAITS else ()
-    return () if keys[1] in added else keys[1:]
+    if reference.name == "extra" and keys[:2] == _IN_EXTRA:
+        return (*TRAITS, *keys[2:])
+    return keys[1:] if reference.name == "principal" and keys[:1] == (_ATTR,) else ()
 
 
-def _words(chain: Chain, path: Sequence[str]) -> tuple[str, str]:
-    known = chain.traits.siblings(path) if chain.traits is not None else ()
-    return f"no identity schema has the trait `{'.'.join(path)}`", did_you_mean(path[-1], known)
+def unknown(chain: Chain, path: Sequence[str], place: Place) -> Iterator[Finding]:
+    """Yield that an attribute is not there, if that is certain; `path` are keys below `attr`."""
+    attributes = chain.attributes
+    found = attributes.unknown(tuple(path))
+    if found is None:
+        return
+    there = tuple(path[: found.number + 1])
+    if found.of:
+        message = f"`{shown(there[:-1])}` is {in_words(found.of)}, and has no members"
+        yield Finding(Code.MISTYPED_ATTRIBUTE, place, message)
+        return
+    help_ = did_you_mean(there[-1], found.known)
+    if trait := attributes.trait(there):
+        written = ".".join(trait).replace(f".{ITEM}", ITEM)
+        message = f"no identity schema has the trait `{written}`"
+        yield Finding(Code.UNKNOWN_TRAIT, place, message, help_)
+    else:
+        message = f"the authorizer never says `{shown(there)}`"
+        yield Finding(Code.UNKNOWN_AUTH_MEMBER, place, message, help_)

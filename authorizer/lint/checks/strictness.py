@@ -1,0 +1,90 @@
+"""Cerbos policies under strict evaluation: what reads an attribute that may not be there?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from authorizer.kratos.selectable import selected
+from authorizer.lint.attributes import Presence
+from authorizer.lint.checks.attributes import place_in
+from authorizer.lint.codes import Code
+from authorizer.lint.described import ITEM
+from authorizer.lint.finding import Finding
+from authorizer.lint.fitting import shown
+from authorizer.lint.reading import reached, read
+from authorizer.lint.strict import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from authorizer.lint.chain import Chain
+    from authorizer.lint.conditions import Condition, Rule, Scope
+    from authorizer.lint.strict import Site
+    from authorizer.principals.profiles import Profile
+    from authorizer.source.document import Place
+
+
+def unguarded(chain: Chain) -> Iterator[Finding]:
+    """Yield reads that can make a rule err, so that it denies whatever other rules allow."""
+    if chain.conditions is None:
+        return
+    found: dict[tuple[Place, tuple[str, ...]], dict[str, None]] = {}
+    for profile in chain.profiles_in_use:
+        for rule in chain.conditions.rules:
+            for world in _worlds(chain, profile, rule):
+                for site in _errors(world, rule):
+                    # A profile that never has it says more than one whose identities may lack it.
+                    name = "" if world.missing else profile.name
+                    place = place_in(chain, site.expression, site.at)
+                    found.setdefault((place, site.path), {})[name] = None
+    for (place, path), names in found.items():
+        message = (
+            f"`{shown(path)}` {_lacking(names)}, and a rule that errs denies, whatever others allow"
+        )
+        yield Finding(Code.UNGUARDED_ATTRIBUTE, place, message, _remedy(path))
+
+
+def _lacking(names: Iterable[str]) -> str:
+    profiles = ", ".join(f"`{name}`" for name in names if name)
+    return f"is never there for {profiles}" if profiles else "is not always there"
+
+
+def _remedy(path: tuple[str, ...]) -> str:
+    if ITEM in path:
+        return "ask first whether it is there, by has()"
+    written = shown(path)
+    if written.endswith("]"):
+        key = selected("", path[-1])[1:-1]
+        return f"ask first whether it is there: {key} in {shown(path[:-1])} && …"
+    return f"ask first whether it is there: has({written}) && …"
+
+
+def _worlds(chain: Chain, profile: Profile, rule: Rule) -> Iterator[World]:
+    """Yield the principals of a profile, and those without each attribute that they may lack."""
+    yield World(chain.attributes, profile)
+    paths: dict[tuple[str, ...], None] = {}
+    for condition, scope in _conditions(rule):
+        for expression in reached(condition, scope):
+            for one in read(expression, scope, chain.attributes).reads:
+                paths.update((one.path[:length], None) for length in range(1, len(one.path) + 1))
+    for path in paths:
+        if path[-1] != ITEM and chain.attributes.presence(path, profile) is Presence.SOMETIMES:
+            yield World(chain.attributes, profile, path)
+
+
+def _conditions(rule: Rule) -> Iterator[tuple[Condition | None, Scope]]:
+    yield rule.condition, rule.scope
+    for role in rule.derived:
+        yield role.condition, role.scope
+
+
+def _errors(world: World, rule: Rule) -> frozenset[Site]:
+    """Return the reads that can make a rule err."""
+    errors = [
+        world.outcome(role.condition, role.scope).errors
+        for role in rule.derived
+        if world.is_asked(role)
+    ]
+    if world.concerns(rule):
+        errors.append(world.outcome(rule.condition, rule.scope).errors)
+    return frozenset().union(*errors)
