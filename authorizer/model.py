@@ -6,7 +6,7 @@ All are immutable; none of them knows HTTP, YAML, gRPC or a clock.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ class AccessRequest:
     `headers` hold only what the payload chose to pass on, names in lower case;
     a header that the caller did not send is absent.
     `forwarded_uri` holds every value of X-Forwarded-Uri; None where the payload has none.
+    `authorization` holds every value of that header, of the HTTP request that brought the body:
+    Oathkeeper passes on the caller's own. Like `headers` it may hold a token, and no repr shows it.
     `extra_bytes` is the JSON text that `extra` was read from, or b"" where it is not at hand:
     equal bytes are equal objects, so that what was built from them may be kept.
     """
@@ -110,8 +112,9 @@ class AccessRequest:
     profiles: tuple[str, ...] = ()
     extra: Mapping[str, JsonValue] | None = None
     raw_path: str = ""
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     forwarded_uri: tuple[str, ...] | None = None
+    authorization: tuple[str, ...] = field(default=(), repr=False)
     extra_bytes: bytes = field(default=b"", compare=False, repr=False)
 
     @property
@@ -121,9 +124,21 @@ class AccessRequest:
         return values[0] if len(values) == 1 else ""
 
 
+@dataclass(frozen=True, slots=True)
+class AuxData:
+    """The caller's JWT, which the PDP verifies by the keys of `key_set` and lets policies read."""
+
+    key_set: str
+    jwt: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Principal:
-    """Who asks, in Cerbos's terms. Compared by identity, so that it can carry a built message."""
+    """Who asks, in Cerbos's terms. Compared by identity, so that it can carry a built message.
+
+    `aux_data` is of the one request: whoever keeps a principal for the next one keeps the `bare`
+    one, which is the same without it.
+    """
 
     id: str
     roles: tuple[str, ...]
@@ -131,6 +146,17 @@ class Principal:
     profile: str
     policy_version: str = ""
     scope: str = ""
+    aux_data: AuxData | None = None
+    _bare: Principal | None = field(default=None, repr=False)
+
+    @property
+    def bare(self) -> Principal:
+        """The principal that this one was before it got its `aux_data`."""
+        return self._bare or self
+
+    def with_aux_data(self, aux_data: AuxData | None) -> Principal:
+        """Return the same principal with this beside it."""
+        return replace(self, aux_data=aux_data, _bare=self.bare) if aux_data else self.bare
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +203,15 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class PdpAnswer:
-    """Answers to a list of checks, in its order."""
+    """Answers to a list of checks, in its order.
+
+    `call_id` is the PDP's name for the call. `request_id` is ours, where that is not the one that
+    the question came with: the call was about several questions.
+    """
 
     call_id: str
     results: tuple[CheckResult, ...]
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +230,8 @@ class DecisionRecord:
 
     Holds no trait, no body and no header but the caller's request id.
     Times are in seconds. `would_be` is the outcome that observing replaced, or None.
+    `cerbos_request_id` is the PDP's name for the request where that is not `decision_id`: the call
+    was about several decisions, or about one that was asked by several.
     """
 
     decision_id: str
@@ -212,6 +245,7 @@ class DecisionRecord:
     path: str = ""
     checks: tuple[CheckRecord, ...] = ()
     cerbos_call_id: str = ""
+    cerbos_request_id: str = ""
     would_be: Outcome | None = None
     response_headers: Mapping[str, str] = field(default_factory=dict)
     total_seconds: float = 0.0

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def decode_carefully(body: bytes) -> AccessRequest:
-    """Return the request that `body` asks about.
+def decode_carefully(body: bytes, authorization: tuple[str, ...] = ()) -> AccessRequest:
+    """Return the request that `body` asks about, as `decode` does.
 
     Raises MalformedRequest for the first thing that is wrong.
     """
@@ -38,6 +38,7 @@ def decode_carefully(body: bytes) -> AccessRequest:
         raw_path=tree.get("raw_path", ""),
         headers=fields.headers(tree.get("headers", {})) or {},
         forwarded_uri=fields.values(tree.get("forwarded_uri")) or None,
+        authorization=authorization,
     )
 
 

@@ -17,19 +17,33 @@ from authorizer.contract.careful import decode_carefully
 from authorizer.model import AccessRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
+
+    from authorizer.model import JsonValue
+
+    Known: TypeAlias = Callable[[tuple[str, ...], str, bytes], Mapping[str, JsonValue] | None]
 
 _EXTRA_LEVELS: Final = strict_json.MAX_LEVELS - 1
 _DIGITS: Final = (309 - 1) // 2
 
 
-def decode(body: bytes) -> AccessRequest:
+def _nothing(_profiles: tuple[str, ...], _subject: str, _text: bytes) -> None:
+    return None
+
+
+def decode(
+    body: bytes, authorization: tuple[str, ...] = (), *, known: Known = _nothing
+) -> AccessRequest:
     """Return the request that `body` asks about.
 
+    `authorization` holds the values of that header, of the HTTP request that brought the body.
+    `known` gives what `extra` says where the same bytes were read before, so that they are not
+    read and checked again: from the profiles, the subject and the bytes.
     Header names come in lower case; a header that is null or an empty list is absent.
     Raises MalformedRequest, which quotes no value of the body.
     """
-    return _decode_fast(body) or decode_carefully(body)
+    return _decode_fast(body, authorization, known) or decode_carefully(body, authorization)
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -50,7 +64,9 @@ _ENCODER: Final = msgspec.json.Encoder()
 _NOT_READ: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def _decode_fast(body: bytes) -> AccessRequest | None:
+def _decode_fast(
+    body: bytes, authorization: tuple[str, ...] = (), known: Known = _nothing
+) -> AccessRequest | None:
     """Return the request, or None where this way cannot vouch for it."""
     try:
         envelope = _ENVELOPE.decode(body)
@@ -70,15 +86,19 @@ def _decode_fast(body: bytes) -> AccessRequest | None:
     ):
         return None
     forwarded_uri = envelope.forwarded_uri
+    extra = known(profiles, envelope.subject, raw) if raw else None
+    if extra is None and raw.startswith(b"{"):
+        extra = _extra(raw)
     return AccessRequest(
         envelope.subject,
         envelope.method,
         envelope.url,
         profiles,
-        _extra(raw) if raw.startswith(b"{") else None,
+        extra,
         "" if envelope.raw_path is msgspec.UNSET else envelope.raw_path,
         headers,
         None if forwarded_uri is msgspec.UNSET else fields.values(forwarded_uri) or None,
+        authorization,
         raw,
     )
 

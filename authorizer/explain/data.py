@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from authorizer.explain.trace import Explanation
-    from authorizer.model import AccessRequest, CheckResult, DecisionRecord, Deny
+    from authorizer.model import AccessRequest, CheckResult, DecisionRecord
+    from authorizer.principals.aux_data import JwtSource
     from authorizer.routing.candidates import Candidate
     from authorizer.routing.reading import Reading
 
@@ -29,7 +30,7 @@ def as_data(explanation: Explanation) -> dict[str, Any]:
         "candidates": [_candidate(candidate) for candidate in explanation.candidates],
         "route": matched.route.id if matched is not None else None,
         "captures": dict(matched.path) if matched is not None else {},
-        "principal": _principal(explanation.principal),
+        "principal": _principal(explanation),
         "require": matched.route.require.value if matched is not None else None,
         "checks": list(_checks(explanation)),
         "decision": _decision(explanation.record),
@@ -90,19 +91,28 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _principal(principal: Principal | Deny | None) -> dict[str, Any] | None:
-    match principal:
+def _principal(explanation: Explanation) -> dict[str, Any] | None:
+    match explanation.principal:
         case None:
             return None
-        case Principal():
+        case Principal() as principal:
             return {
                 "id": principal.id,
                 "roles": list(principal.roles),
                 "profile": principal.profile,
                 "attr": principal.attr,
+                "aux_data": _aux_data(principal, explanation.jwt),
             }
         case refused:
             return {"reason": refused.reason.value, "detail": refused.detail}
+
+
+def _aux_data(principal: Principal, jwt: JwtSource | None) -> dict[str, Any] | None:
+    """Return where a request has the token that goes beside the principal, never the token."""
+    if jwt is None:
+        return None
+    passed = principal.aux_data is not None
+    return {"jwt": {"header": jwt.header, "key_set": jwt.key_set, "passed_on": passed}}
 
 
 def _checks(explanation: Explanation) -> Iterator[dict[str, Any]]:

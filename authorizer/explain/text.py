@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from authorizer.explain.trace import Explanation
     from authorizer.model import Check, CheckResult, DecisionRecord, Principal
+    from authorizer.principals.aux_data import JwtSource
     from authorizer.routing.candidates import Candidate
     from authorizer.routing.reading import Address, Reading
 
@@ -127,8 +128,18 @@ def _principal(explanation: Explanation) -> Iterator[str]:
             ("roles", ", ".join(principal.roles)),
             ("profile", principal.profile),
             *_attributes(principal),
+            *_jwt(principal, explanation.jwt),
         ]
     )
+
+
+def _jwt(principal: Principal, source: JwtSource | None) -> Iterator[tuple[str, str]]:
+    """Yield what is said of the token that goes beside the principal, and nothing of the token."""
+    if source is None:
+        return
+    there = "passed on" if principal.aux_data is not None else "none here"
+    place = f"from the header {source.header}, for the key set {source.key_set}"
+    yield "aux_data.jwt", f"{there}; a request's goes {place}"
 
 
 def _attributes(principal: Principal) -> Iterator[tuple[str, str]]:

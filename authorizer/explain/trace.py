@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.engine import ask, translate
 from authorizer.errors import MalformedRequest
-from authorizer.model import DecisionRecord
+from authorizer.model import DecisionRecord, Principal
 from authorizer.pdp.interface import Deadline
 from authorizer.routing.asked import Asked
 from authorizer.routing.candidates import candidates
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         CheckResult,
         Deny,
         PdpAnswer,
-        Principal,
     )
     from authorizer.pdp.interface import Pdp, PdpHealth
+    from authorizer.principals.aux_data import JwtSource
     from authorizer.routing.candidates import Candidate
     from authorizer.routing.reading import Reading
     from authorizer.snapshot import Snapshot
@@ -33,16 +33,19 @@ if TYPE_CHECKING:
 # What a person waits for gladly; a service's own deadline says nothing about rules.
 PATIENCE: Final = 10.0
 _DECISION_ID: Final = "explain"
+_HIDDEN: Final = "(a token)"
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """All that is known of one decision.
 
+    `request` has no token: a header that a profile takes one from has another value here.
     `address` is None where the URL is not one at all. `readings` are empty where there is none.
     `matched` is None where no route owns the request, `principal` where nobody had to be
-    identified. `results` are the PDP's answers to `checks`, empty where none was asked. `record`
-    is the decision, or None where it is the policies' to make and no PDP was asked.
+    identified. `jwt` says which token goes beside the principal, None where none does: there is
+    seldom one to explain with. `results` are the PDP's answers to `checks`, empty where none was
+    asked. `record` is the decision, or None where it is the policies' to make and no PDP was asked.
     """
 
     request: AccessRequest
@@ -51,6 +54,7 @@ class Explanation:
     candidates: tuple[Candidate, ...]
     matched: Matched | None
     principal: Principal | Deny | None = None
+    jwt: JwtSource | None = None
     checks: tuple[Check, ...] = ()
     results: tuple[CheckResult, ...] = ()
     record: DecisionRecord | None = None
@@ -67,16 +71,38 @@ async def explain(
     address = _located(request)
     way = _way(request, snapshot, address) if isinstance(address, Address) else _Way()
     question = translate(request, snapshot, decision_id=_DECISION_ID, now=now)
-    explanation = Explanation(request, address, way.readings, way.candidates, way.matched)
+    shown = _without_tokens(request, snapshot)
+    explanation = Explanation(shown, address, way.readings, way.candidates, way.matched)
     if isinstance(question, DecisionRecord):
         principal = snapshot.profiles.identify(request, now) if way.identifies else None
-        return replace(explanation, principal=principal, record=question)
-    explanation = replace(explanation, principal=question.principal, checks=question.checks)
+        jwt = _jwt_of(principal, snapshot)
+        return replace(explanation, principal=principal, jwt=jwt, record=question)
+    explanation = replace(
+        explanation,
+        principal=question.principal,
+        jwt=_jwt_of(question.principal, snapshot),
+        checks=question.checks,
+    )
     if pdp is None:
         return explanation
     witness = _Witness(pdp)
     record = await ask(question, snapshot, witness, deadline=Deadline.after(PATIENCE))
     return replace(explanation, results=witness.results, record=record)
+
+
+def _jwt_of(principal: Principal | Deny | None, snapshot: Snapshot) -> JwtSource | None:
+    if not isinstance(principal, Principal):
+        return None
+    return snapshot.profiles.by_name[principal.profile].jwt
+
+
+def _without_tokens(request: AccessRequest, snapshot: Snapshot) -> AccessRequest:
+    sources = {profile.jwt.header for profile in snapshot.profiles.by_name.values() if profile.jwt}
+    headers = {
+        name: (_HIDDEN,) * len(values) if name in sources else values
+        for name, values in request.headers.items()
+    }
+    return replace(request, headers=headers)
 
 
 def _located(request: AccessRequest) -> Address | Ambiguous | None:

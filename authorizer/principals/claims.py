@@ -7,9 +7,10 @@ Ory Kratos's tokenized sessions; and the `id_token` of another Oathkeeper.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from authorizer.principals.identity import Rejected
+from authorizer.principals.identity import Lifetime, Rejected
 from authorizer.principals.token import (
     INTROSPECTED,
     REGISTERED,
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from authorizer.model import JsonValue
     from authorizer.principals.identity import Extra, Identity
 
-# Seconds by which the issuer's clock may be ahead of ours: a token is often used in the instant
-# of its issue, and `nbf` is that instant. An end is never put off.
-_CLOCK_SKEW: Final = 5.0
 _EXT: Final = "ext"
 
 
@@ -46,11 +44,11 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
     if extra["sub"] != subject:
         return Rejected("the token is of another subject")
     try:
-        if (expires_at := _moment(extra, "exp")) is not None and expires_at <= now:
-            return Rejected("the token has expired")
-        if (not_before := _moment(extra, "nbf")) is not None and not_before > now + _CLOCK_SKEW:
-            return Rejected("the token is not valid yet")
-        return bearer(subject, extra, _client(extra), _scopes(extra), _claims(extra))
+        lifetime = Lifetime("token", _moment(extra, "nbf"), _moment(extra, "exp"))
+        if objection := lifetime.objection(now):
+            return Rejected(objection)
+        identity = bearer(subject, extra, _client(extra), _scopes(extra), _claims(extra))
+        return replace(identity, lifetime=lifetime)
     except MalformedClaim as error:
         return Rejected(str(error))
 

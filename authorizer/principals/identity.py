@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,18 +14,48 @@ if TYPE_CHECKING:
     Extra: TypeAlias = Mapping[str, JsonValue] | None
 
 
+# Seconds by which the issuer's clock may be ahead of ours: a token is often used in the instant
+# of its issue, and `nbf` is that instant. An end is never put off.
+_CLOCK_SKEW: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """From when until when something is good, in Unix time; None where there is no bound.
+
+    `of` names it for a person: a session, a token.
+    """
+
+    of: str
+    not_before: float | None = None
+    expires_at: float | None = None
+
+    def objection(self, now: float) -> str:
+        """Return why it is not good at `now` (Unix time in seconds), or ""."""
+        if self.expires_at is not None and self.expires_at <= now:
+            return f"the {self.of} has expired"
+        if self.not_before is not None and self.not_before > now + _CLOCK_SKEW:
+            return f"the {self.of} is not valid yet"
+        return ""
+
+
+UNBOUNDED: Final = Lifetime("identity")
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who an authenticator says it is.
 
     `attr` become principal attributes as they are; `auth` what is said under the reserved one.
     `holder` says in which role somebody holds a token; "" where there is none.
+    All of it is good within its `lifetime`, and at no other time.
     """
 
     id: str
     attr: Mapping[str, JsonValue]
     auth: Mapping[str, JsonValue]
     holder: str = ""
+    lifetime: Lifetime = UNBOUNDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from authorizer.expressions.template import (
 )
 from authorizer.model import Deny, Principal, Reason
 from authorizer.principals import claims, introspection, session, token
+from authorizer.principals.aux_data import AUTHORIZATION, JwtSource
 from authorizer.principals.identity import Identity, Rejected
 from authorizer.source.schema import did_you_mean, load_schema
 from authorizer.source.yaml import load_yaml
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from authorizer.errors import Problem
     from authorizer.model import AccessRequest
+    from authorizer.principals.identity import Lifetime
     from authorizer.source.schema import Located
 
 _VOCABULARY: Final = Vocabulary({"subject": Type.STRING, "extra": Type.ANY, "holder": Type.ANY})
@@ -40,6 +42,9 @@ _ANONYMOUS: Final = "anonymous"
 # The role of a person who is here themselves. A token says that only by its issuer: most are
 # narrow ones, which a third party holds.
 _USER: Final = "user"
+
+# In an id: control characters, and what Oathkeeper puts where bytes were not UTF-8.
+_UNCLEAR: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 
 
 class Shape(enum.StrEnum):
@@ -53,6 +58,8 @@ class Shape(enum.StrEnum):
 
 
 _TOKENS: Final = frozenset({Shape.INTROSPECTION, Shape.CLAIMS, Shape.CLIENT})
+# Who comes by a secret, or by nothing, has no token that could be passed on.
+_WITHOUT_TOKEN: Final = frozenset({Shape.CLIENT, Shape.ANONYMOUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +72,42 @@ class Roles:
 
 
 @dataclass(frozen=True, slots=True)
+class Built:
+    """What one session or token makes of a subject: good for each request of it, in its lifetime.
+
+    `jwt` says where a request has the token that goes with the principal; None where none does.
+    """
+
+    principal: Principal
+    lifetime: Lifetime
+    jwt: JwtSource | None = None
+
+    def principal_of(self, request: AccessRequest, now: float) -> Principal | Deny:
+        """Return the principal of one request, at `now` (Unix time in seconds)."""
+        if objection := self.lifetime.objection(now):
+            return Deny(Reason.PRINCIPAL_REJECTED, objection)
+        if self.jwt is None:
+            return self.principal
+        aux_data = self.jwt.read(request)
+        if isinstance(aux_data, Rejected):
+            detail = f"profile {self.principal.profile}: {aux_data.detail}"
+            return Deny(Reason.PRINCIPAL_REJECTED, detail)
+        return self.principal.with_aux_data(aux_data)
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One profile, compiled."""
 
     name: str
     shape: Shape
     roles: Roles
+    id: Template | None = None
     subjects: frozenset[str] = frozenset()
     issuers: frozenset[str] = frozenset()
     attr: tuple[tuple[str, ValueTemplate], ...] = ()
     require: tuple[Template, ...] = ()
+    jwt: JwtSource | None = None
 
     def fits(self, request: AccessRequest) -> bool:
         """Say whether the request's subject and `extra` have this profile's shape."""
@@ -94,8 +127,11 @@ class Profile:
         """Say whether the profile names the issuer of the request's token, or names none."""
         return not self.issuers or (request.extra or {}).get("iss") in self.issuers
 
-    def identify(self, request: AccessRequest, now: float) -> Principal | Deny:
-        """Return the principal; the request fits. `now` is Unix time in seconds."""
+    def build(self, request: AccessRequest, now: float) -> Built | Deny:
+        """Return the principal without what only this one request has beside it.
+
+        The request fits, and the principal is good at `now`, Unix time in seconds.
+        """
         identity: Identity | Rejected
         match self.shape:
             case Shape.SESSION:
@@ -118,8 +154,8 @@ class Profile:
                 if condition.evaluate(bindings) is not True:
                     detail = f"profile {self.name} requires {condition.text}"
                     return Deny(Reason.PRINCIPAL_REJECTED, detail)
-            return Principal(
-                id=identity.id,
+            principal = Principal(
+                id=identity.id if self.id is None else _id(self.id, bindings),
                 roles=tuple(self._roles(bindings)),
                 attr={
                     **identity.attr,
@@ -128,6 +164,7 @@ class Profile:
                 },
                 profile=self.name,
             )
+            return Built(principal, identity.lifetime, self.jwt)
         except ExpressionError as error:
             return Deny(Reason.PRINCIPAL_REJECTED, f"profile {self.name}: {error}")
 
@@ -145,6 +182,13 @@ class Profile:
         if _USER in found and self.shape in _TOKENS and not self.issuers:
             raise ExpressionError("roles", f"a token gives `{_USER}` only with `issuers`")
         yield from found
+
+
+def _id(template: Template, bindings: Bindings) -> str:
+    value = template.evaluate(bindings)
+    if isinstance(value, str) and value and not _UNCLEAR.search(value):
+        return value
+    raise ExpressionError(template.text, "expected a text that is an id: not empty, and readable")
 
 
 def _role_list(source: Template, bindings: Bindings) -> Sequence[str]:
@@ -168,7 +212,15 @@ class Profiles:
     default: str
 
     def identify(self, request: AccessRequest, now: float) -> Principal | Deny:
-        """Return the request's principal, or why there is none. `now` is Unix time in seconds.
+        """Return the request's principal, or why there is none. `now` is Unix time in seconds."""
+        built = self.build(request, now)
+        return built if isinstance(built, Deny) else built.principal_of(request, now)
+
+    def build(self, request: AccessRequest, now: float) -> Built | Deny:
+        """Return what makes the request's principal, or why there is none.
+
+        Of the request, nothing but its profiles, its subject and its `extra` is looked at: by
+        those, what was built may be kept.
 
         The payload names the profiles that its access rule's authenticators can give; the shape of
         `extra` chooses only among those.
@@ -183,7 +235,7 @@ class Profiles:
         fitting = [profile for profile in named if _fits_among(profile, named, request)]
         if len(fitting) != 1:
             return Deny(Reason.PROFILE_MISMATCH, _mismatch(request, named, len(fitting)))
-        return fitting[0].identify(request, now)
+        return fitting[0].build(request, now)
 
 
 # A claim may be named by an address or a token: what looks like a name in a schema is named. Ory's
@@ -266,6 +318,14 @@ def _builtin() -> Mapping[str, Profile]:
     return {name: _Compiler(name, document, []).profile(value) for name, value in raw.items()}
 
 
+def _jwt_source(raw: Mapping[str, Any] | None) -> JwtSource | None:
+    """Return what `aux_data` says, which fits the schema."""
+    if raw is None:
+        return None
+    jwt = raw["jwt"]
+    return JwtSource(jwt.get("header", AUTHORIZATION).lower(), jwt["key_set"])
+
+
 class _Compiler:
     """Compiles one profile, and collects what is wrong with its templates."""
 
@@ -291,9 +351,13 @@ class _Compiler:
             self._add(("issuers",), message, hint, key=True)
         elif shape in _TOKENS and "issuers" not in raw:
             self._refuse_user(roles)
+        if "aux_data" in raw and shape in _WITHOUT_TOKEN:
+            message = f"`aux_data` says nothing about the shape `{shape}`, which has no token"
+            self._add(("aux_data",), message, key=True)
         return Profile(
             name=self.name,
             shape=shape,
+            id=self._id(raw["id"], shape) if "id" in raw else None,
             roles=Roles(
                 always=tuple(roles.get("always", ())),
                 sources=self._expressions(roles, "list", "roles", "from"),
@@ -306,7 +370,17 @@ class _Compiler:
                 for key, value in raw.get("attr", {}).items()
             ),
             require=self._expressions(raw, "bool", "require"),
+            jwt=_jwt_source(raw.get("aux_data")),
         )
+
+    def _id(self, text: str, shape: Shape) -> Template:
+        template = self._template(("id",), text)
+        # One that is wrong, which is told already, has no parts.
+        is_constant = template.constant is not None and template.parts
+        if is_constant and shape is not Shape.ANONYMOUS:
+            hint = "use an expression, such as ${subject}"
+            self._add(("id",), "everybody of this profile would be one and the same", hint)
+        return template
 
     def _refuse_user(self, roles: Mapping[str, Any]) -> None:
         """Report the role of people themselves, where any issuer's token would have it."""

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from authorizer.principals.identity import Identity, Rejected
+from authorizer.principals.identity import Identity, Lifetime, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,8 +53,9 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
         return Rejected("the session is not active")
     if expires_at is None:
         return Rejected("the session's expires_at is not a time")
-    if expires_at <= now:
-        return Rejected("the session has expired")
+    lifetime = Lifetime("session", expires_at=expires_at)
+    if objection := lifetime.objection(now):
+        return Rejected(objection)
     traits: Mapping[str, JsonValue] = identity["traits"]
     return Identity(
         id=identity["id"],
@@ -79,6 +80,7 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
                 "traits": traits,
             },
         },
+        lifetime=lifetime,
     )
 
 

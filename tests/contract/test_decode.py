@@ -117,6 +117,19 @@ def test_the_bytes_of_extra_come_with_it_and_change_nothing_about_equality() -> 
     assert "extra_bytes" not in repr(one)
 
 
+@pytest.mark.parametrize("text", [body(), body().replace(b'"ann"', b'"\\u0061nn"'), body(extra={})])
+def test_the_callers_authorization_comes_beside_the_body_and_no_repr_shows_it(text: bytes) -> None:
+    request = decode(text, ("Bearer secret-token",))
+    assert request.authorization == ("Bearer secret-token",)
+    assert "secret" not in repr(request)
+    assert decode_carefully(text, ("Bearer secret-token",)) == request
+
+
+def test_no_repr_shows_a_header_that_the_payload_passes_on() -> None:
+    """It may be a token."""
+    assert "secret" not in repr(decode(body(headers={"x-token": ["secret-token"]})))
+
+
 # --- refusals --------------------------------------------------------------------------------
 
 

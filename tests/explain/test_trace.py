@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwts import jwt_of
 from serving import serving
 from sessions import NOW, session
 
@@ -76,11 +77,11 @@ routes:
 """
 
 
-def snapshot(**configured: object) -> Snapshot:
+def snapshot(profiles: str = "{}", **configured: object) -> Snapshot:
     return Snapshot(
         settings=msgspec.convert(configured, Settings),
         routes=compile_rules([load_yaml(RULES, "rules.yaml")]),
-        profiles=compile_profiles(load_yaml("{}", "profiles"), load_yaml("kratos", "default")),
+        profiles=compile_profiles(load_yaml(profiles, "profiles"), load_yaml("kratos", "default")),
         digest="digest",
         loaded_at=0.0,
     )
@@ -263,6 +264,37 @@ def test_the_principal_is_shown_even_where_the_mapping_fails() -> None:
     text = as_text(found)
     assert 'attr.email          "ann@acme.test"\n' in text
     assert 'attr.auth.profile   "kratos"\n' in text
+
+
+PASSING: Final = snapshot("""
+kratos:
+  shape: session
+  roles: {always: [user]}
+  aux_data: {jwt: {header: x-token, key_set: kratos}}
+""")
+
+
+@pytest.mark.parametrize(("sent", "there"), [([], "none here"), (["token"], "passed on")])
+def test_a_token_is_shown_by_where_it_would_be_and_never_itself(
+    sent: list[str], there: str
+) -> None:
+    token = jwt_of({"sub": "ann"})
+    tokens = [token for _ in sent]
+    for path, method in (("/d/1", "GET"), ("/d/1/move", "POST")):
+        found = explained(body(path, method, headers={"x-token": tokens}), PASSING)
+        text, data = as_text(found), as_data(found)
+        assert f"aux_data.jwt        {there}; a request's goes from the header x-token" in text
+        assert data["principal"]["aux_data"] == {
+            "jwt": {"header": "x-token", "key_set": "kratos", "passed_on": bool(sent)}
+        }
+        for part in token.split("."):
+            assert part not in f"{text}{data}{found!r}"
+
+
+def test_no_token_is_mentioned_where_the_profile_passes_none_on() -> None:
+    found = explained(body())
+    assert "aux_data" not in as_text(found)
+    assert as_data(found)["principal"]["aux_data"] is None
 
 
 def test_observing_says_what_would_have_been() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pdpquestions import document, person
 
-from authorizer.model import Check, Effect, Principal, Resource
+from authorizer.model import AuxData, Check, Effect, Principal, Resource
 from authorizer.pdp.messages import Questions, UnfitAnswer, read_answer
 
 
@@ -55,6 +55,13 @@ def test_a_request_has_one_entry_per_check_in_order() -> None:
     assert (folder.policy_version, folder.scope) == ("v3", "acme")
 
 
+def test_a_jwt_goes_beside_the_principal_and_only_where_there_is_one() -> None:
+    assert not Questions().build(person(), [], request_id="", explain=False).HasField("aux_data")
+    with_jwt = person().with_aux_data(AuxData("hydra", "a.b.c"))
+    request = Questions().build(with_jwt, [], request_id="", explain=False)
+    assert (request.aux_data.jwt.token, request.aux_data.jwt.key_set_id) == ("a.b.c", "hydra")
+
+
 def test_a_kept_principal_is_built_once_and_let_go_with_its_owner() -> None:
     class Counted(dict[str, Any]):
         built = 0
@@ -76,6 +83,14 @@ def test_a_kept_principal_is_built_once_and_let_go_with_its_owner() -> None:
     gc.collect()
     assert alive() is None
     assert len(questions._principals) == 0
+
+
+def test_a_kept_principal_is_built_once_whatever_token_is_beside_it() -> None:
+    questions, principal = Questions(), person()
+    both = [principal.with_aux_data(AuxData("hydra", token)) for token in ("a.b.c", "d.e.f")]
+    requests = [questions.build(one, [], request_id="", explain=False) for one in both]
+    assert list(questions._principals) == [principal]
+    assert [request.aux_data.jwt.token for request in requests] == ["a.b.c", "d.e.f"]
 
 
 def test_equal_principals_are_not_the_same_principal() -> None:

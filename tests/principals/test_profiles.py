@@ -296,6 +296,35 @@ def test_a_configured_profile_maps_roles_and_attributes() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("template", "external", "found"),
+    [
+        ("${extra.identity.external_id}", "e-1", "e-1"),
+        ("kratos:${subject}", "e-1", "kratos:ann"),
+        ("${subject}/${extra.identity.external_id}", "e-1", "ann/e-1"),
+        ("${extra.identity.external_id}", "", None),
+        ("${extra.identity.external_id}", None, None),
+        ("${extra.identity.external_id}", 7, None),
+        ("${extra.identity.external_id}", ["e-1"], None),
+        ("${extra.identity.external_id}", "e\n1", None),
+        ("${extra.identity.external_id}", "e\N{REPLACEMENT CHARACTER}", None),
+        ("${extra.identity.nowhere}", "e-1", None),
+    ],
+)
+def test_a_profile_may_name_its_principals_otherwise(
+    template: str, external: object, found: str | None
+) -> None:
+    """Whose session it is stays what the subject says; a text that is no id is a rejection."""
+    of = profiles(f"p: {{shape: session, id: '{template}', roles: {{always: [a]}}}}")
+    extra = session(identity={"external_id": external})
+    if found is not None:
+        assert principal(question(extra, "ann", "p"), of).id == found
+    else:
+        assert denial(question(extra, "ann", "p"), of).reason is Reason.PRINCIPAL_REJECTED
+    deny = denial(question(extra, "bob", "p"), of)
+    assert deny.detail == "the session belongs to another identity than the subject"
+
+
 @pytest.mark.parametrize("groups", [None, []])
 def test_a_source_that_gives_no_roles_leaves_the_others(groups: object) -> None:
     found = principal(question(employee(groups=groups), "ann", "staff"), profiles(STAFF))
@@ -456,6 +485,11 @@ WRONG: list[tuple[str, list[tuple[str, str]]]] = [
         "{shape: session, roles: {always: [a]}, attr: {'': 1}}",
         [("7:53", "as a key: must not be empty")],
     ),
+    (
+        "{shape: session, roles: {always: [a]}, id: somebody}",
+        [("7:50", "everybody of this profile would be one and the same")],
+    ),
+    ("{shape: session, roles: {always: [a]}, id: ''}", [("7:50", "must not be empty")]),
     (
         "{shape: session, roles: {always: [a]}, subjects: [ann]}",
         [("7:46", "`subjects` says nothing about the shape `session`")],
