@@ -62,6 +62,8 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
         "total_ms": _milliseconds(record.total_seconds),
         "pdp_ms": None if record.pdp_seconds is None else _milliseconds(record.pdp_seconds),
     }
+    if record.cerbos_request_id:
+        out["cerbos_request_id"] = record.cerbos_request_id
     if outcome.detail:
         out["detail"] = outcome.detail
     if record.would_be is not None:

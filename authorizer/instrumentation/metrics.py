@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from authorizer.instrumentation.labels import label
+from authorizer.instrumentation.pdp_calls import PdpCalls
 from authorizer.pdp.interface import PdpState
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Metrics:
             ("endpoint",),
             registry=registry,
         )
+        self.pdp_calls = PdpCalls(registry)
         self._policies: tuple[Gauge, Gauge] | None = None
         self._endpoints: frozenset[str] = frozenset()
         Gauge(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+# What to do where the program is the trouble.
+NO_CERBOS: Final = "is it the cerbos program, for this platform? (pdp.embedded.cerbos, --cerbos)"
 
 
 async def compile_policies(
@@ -48,8 +51,11 @@ async def compile_policies(
     problems = tuple(read_problems(output.decode(errors="replace"), policies))
     if problems:
         return problems
-    message = errors.decode(errors="replace").strip() or f"exit status {process.returncode}"
-    return (Problem(str(policies), 0, 0, message),)
+    if said := errors.decode(errors="replace").strip():
+        return (Problem(str(policies), 0, 0, said),)
+    # Cerbos says what it has against policies: this is another program, or a broken one.
+    message = f"failed to check the policies: exit status {process.returncode}, without a word"
+    return (Problem(str(cerbos), 0, 0, message, NO_CERBOS),)
 
 
 def read_problems(output: str, policies: Path) -> Iterator[Problem]:

@@ -12,7 +12,6 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from contextlib import aclosing
@@ -33,13 +32,14 @@ from authorizer.pdp import tether
 from authorizer.pdp.backoff import Backoff
 from authorizer.pdp.channel import ask_health, describe, open_channel
 from authorizer.pdp.childlog import ChildLine, read_line
-from authorizer.pdp.compilation import compile_policies
+from authorizer.pdp.compilation import NO_CERBOS, compile_policies
 from authorizer.pdp.interface import PdpState
+from authorizer.pdp.privatefolder import PrivateFolder
 from authorizer.pdp.serverconfig import child_environment, server_config
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from authorizer.config.addresses import Address
     from authorizer.pdp.channel import Channel
@@ -91,25 +91,36 @@ class EmbeddedPdp:
         policies: Path,
         *,
         cerbos: Path,
+        lenient_scope_search: bool = False,
+        key_sets: Mapping[str, str] | None = None,
         backoff: Backoff = Backoff(),  # noqa: B008 - immutable
         on_policies: Callable[[PoliciesState], None] = lambda _: None,
     ) -> None:
-        """Prepare; nothing runs before `start`. `on_policies` hears of every attempt to load."""
+        """Prepare; nothing runs before `start`. `on_policies` hears of every attempt to load.
+
+        With `lenient_scope_search`, a scope without a policy is decided by the nearest above it.
+        `key_sets` has the URL or the path of the JWKS by the id that verifies `AuxData`.
+        """
         self.policies = PoliciesState()
         self.has_been_serving = False
         self.restarts = 0
         self._directory: Final = policies.absolute()
         self._cerbos: Final = cerbos
+        self._lenient_scope_search: Final = lenient_scope_search
+        self._key_sets: Final = key_sets or {}
         self._backoff: Final = backoff
         self._on_policies: Final = on_policies
         self._log: Final = structlog.get_logger(component="pdp")
         self._cerbos_log: Final = structlog.get_logger(component="cerbos")
         self._environment: Final = child_environment(dict(os.environ))
         self._last_words: Final[deque[str]] = deque(maxlen=5)
+        # What it says before it serves for the first time: not told where it is about policies
+        # that a ConfigError tells of.
+        self._first_words: Final[list[ChildLine]] = []
         self._saved_while_down: Final = asyncio.Event()
         self._reloading: Final = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
-        self._private: tempfile.TemporaryDirectory[str] | None = None
+        self._private: PrivateFolder | None = None
         self._target: Address | None = None
         self._child: _Child | None = None
         self._channel: Channel | None = None
@@ -140,8 +151,12 @@ class EmbeddedPdp:
             before = fingerprint([self._directory])
             await self._spawn()
             await self._until_serving(timeout)
+        except ConfigError:
+            await self.close()
+            raise  # with all that Cerbos said of the policies, each line in its place
         except BaseException:
             await self.close()
+            self._pass_on_first_words()
             raise
         self._tasks = [
             self._in_background(self._supervise(), "supervise"),
@@ -162,7 +177,7 @@ class EmbeddedPdp:
             await child.stop()
         private, self._private = self._private, None
         if private is not None:
-            private.cleanup()
+            private.remove()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -173,11 +188,9 @@ class EmbeddedPdp:
 
     def _prepare(self) -> None:
         try:
-            # mkdtemp makes it 0700: whoever cannot enter it cannot reach the sockets.
-            self._private = tempfile.TemporaryDirectory(
-                prefix="authorizer-pdp-", ignore_cleanup_errors=True
-            )
-            private = Path(self._private.name)
+            # Whoever cannot enter it cannot reach the sockets.
+            self._private = PrivateFolder("authorizer-pdp-")
+            private = self._private.path
             self._target = parse_target(f"unix:{private / 'grpc.sock'}")
         except (OSError, ValueError) as error:
             message = f"the embedded PDP has no place for its socket: {error}"
@@ -193,6 +206,8 @@ class EmbeddedPdp:
             http_socket=private / "http.sock",
             admin=_ADMIN,
             password_hash=base64.b64encode(hashed).decode(),
+            lenient_scope_search=self._lenient_scope_search,
+            key_sets=self._key_sets,
         )
         (private / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
         self._channel = open_channel(self._target)
@@ -201,7 +216,7 @@ class EmbeddedPdp:
         if self._private is None:
             msg = "the embedded PDP is closed"
             raise RuntimeError(msg)
-        private = Path(self._private.name)
+        private = self._private.path
         # A killed child leaves its socket behind; a new one is there when the new child listens.
         (private / "grpc.sock").unlink(missing_ok=True)
         self._last_words.clear()
@@ -228,10 +243,11 @@ class EmbeddedPdp:
                 health = await ask_health(self._channel, str(self.target), timeout=_PROBE_SECONDS)
                 if health.state is PdpState.SERVING:
                     self.has_been_serving = True
+                    self._pass_on_first_words()
                     self._tell(PoliciesState(loaded_at=time.time()))
                     return
             await asyncio.sleep(_POLL_SECONDS)
-        raise PdpUnavailable(str(self.target), f"cerbos did not serve within {timeout:g} s")
+        raise PdpUnavailable(str(self.target), self._failed(f"did not serve within {timeout:g} s"))
 
     async def _explain_exit(self, child: _Child) -> None:
         await child.stop()
@@ -239,9 +255,11 @@ class EmbeddedPdp:
         if problems:
             self._tell(PoliciesState(self.policies.loaded_at, problems))
             raise ConfigError(problems)
-        words = "; ".join(self._last_words) or "it said nothing"
-        message = f"cerbos exited with status {child.exit_status}: {words}"
-        raise PdpUnavailable(str(self.target), message)
+        how = f"exited with status {child.exit_status}"
+        raise PdpUnavailable(str(self.target), self._failed(how))
+
+    def _failed(self, how: str) -> str:
+        return f"{self._cerbos} {how}: {'; '.join(self._last_words) or 'it said nothing'}"
 
     async def _supervise(self) -> None:
         delay: float | None = None
@@ -316,8 +334,8 @@ class EmbeddedPdp:
                 self._cerbos, self._directory, environment=self._environment
             )
         except OSError as error:
-            message = f"cannot run {self._cerbos} to check the policies: {error.strerror}"
-            return (Problem(str(self._directory), 0, 0, message),)
+            message = f"cannot be run to check the policies: {error.strerror}"
+            return (Problem(str(self._cerbos), 0, 0, message, NO_CERBOS),)
 
     def _refuse(self, problems: Sequence[Problem]) -> None:
         self._log.error(
@@ -333,15 +351,26 @@ class EmbeddedPdp:
         self._on_policies(state)
 
     def _heard(self, line: ChildLine) -> None:
-        told = {"error": line.error} if line.error else {}
-        if line.problems:
-            told["problems"] = "; ".join(line.problems)
-        self._cerbos_log.log(line.level, line.message, part=line.logger, **told)
+        if self.has_been_serving:
+            self._pass_on(line)
+        else:
+            self._first_words.append(line)
         if line.level >= logging.WARNING:
             self._last_words.append(": ".join(filter(None, (line.message, line.error))))
             if line.logger == _RULE_TABLE:
                 self._complaints += 1
                 self._refuse((Problem(str(self._directory), 0, 0, line.error or line.message),))
+
+    def _pass_on_first_words(self) -> None:
+        for line in self._first_words:
+            self._pass_on(line)
+        self._first_words.clear()
+
+    def _pass_on(self, line: ChildLine) -> None:
+        told = {"error": line.error} if line.error else {}
+        if line.problems:
+            told["problems"] = "; ".join(line.problems)
+        self._cerbos_log.log(line.level, line.message, part=line.logger, **told)
 
     def _in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"embedded-pdp-{name}")

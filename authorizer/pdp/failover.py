@@ -1,31 +1,156 @@
-"""Several PDPs behind the port: who cannot be reached is passed over."""
+"""Several PDPs behind the port: asked in turn, and passed over while they fail.
+
+gRPC's own balancing, health checks and retries were measured first: while one of two PDPs is
+stopped, so that it accepts and never answers, they fail half of all calls for as long as it lasts.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
 
-from authorizer.errors import PdpUnavailable
+import structlog
+
+from authorizer.errors import ConfigError, PdpDeadline, PdpRejected, PdpUnavailable
+from authorizer.pdp.breaker import Breaker, Event, State
+from authorizer.pdp.budget import RetryBudget
+from authorizer.pdp.interface import Deadline, PdpHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from authorizer.model import Check, PdpAnswer, Principal
-    from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
+    from authorizer.pdp.interface import Pdp
+
+    Open: TypeAlias = Callable[[], Pdp]
+
+# How long a connection that is given up may still bring answers.
+_GRACE: Final = 5.0
+
+_log = structlog.get_logger(component="pdp")
+
+
+class Observer(Protocol):
+    """Takes note of what becomes of calls. Called on the event loop: it must not block."""
+
+    def attempted(self, endpoint: str, result: str) -> None:
+        """Note a call that ended: `answered`, `unavailable`, `late`, `rejected` or `abandoned`."""
+
+    def retried(self, endpoint: str) -> None:
+        """Note a second call for one question, at another endpoint than the first."""
+
+    def breaker_changed(self, endpoint: str, state: str) -> None:
+        """Note the state of an endpoint's breaker: `closed`, `open` or `half_open`."""
+
+    def forgotten(self, endpoint: str) -> None:
+        """Note that an endpoint is there no more."""
+
+
+class Unobserved:
+    """Takes no note."""
+
+    def attempted(self, endpoint: str, result: str) -> None:
+        """Do nothing."""
+
+    def retried(self, endpoint: str) -> None:
+        """Do nothing."""
+
+    def breaker_changed(self, endpoint: str, state: str) -> None:
+        """Do nothing."""
+
+    def forgotten(self, endpoint: str) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class _Endpoint:
+    name: str
+    open: Open
+    pdp: Pdp
+    breaker: Breaker = field(default_factory=Breaker)
+
+
+def choose(breakers: Sequence[Breaker], turn: int, now: float, *, may_probe: bool) -> int | None:
+    """Return which endpoint is asked first, by its position; None: nobody may be asked.
+
+    Whoever is due for a probe comes first, or nobody would find out that it is back, but only
+    with `may_probe`: when another may be asked after it, or nobody else is left. Then those with a
+    closed breaker, in turn; then those that rejected, but answered.
+    """
+    count = len(breakers)
+    order = [(turn + step) % count for step in range(count)]
+    closed = [index for index in order if breakers[index].state is State.CLOSED]
+    due = [index for index in order if breakers[index].due(now)]
+    if due and (may_probe or not closed):
+        return due[0]
+    return next(iter(closed or _answering(breakers, order)), None)
+
+
+def fallback(breakers: Sequence[Breaker], first: int) -> int | None:
+    """Return which endpoint may be asked after `first` failed: the one that fails least."""
+    count = len(breakers)
+    others = [(first + step) % count for step in range(1, count)]
+    closed = [index for index in others if breakers[index].state is State.CLOSED]
+    usable = closed or _answering(breakers, others)
+    return min(usable, key=lambda index: breakers[index].failures, default=None)
+
+
+def _answering(breakers: Sequence[Breaker], order: Sequence[int]) -> list[int]:
+    return [index for index in order if breakers[index].answers]
 
 
 class FailoverPdp:
-    """Asks the PDP that answered last; one that is unavailable hands over to the next in order.
+    """Asks one of several PDPs, and a second one where the first gave no answer.
 
-    Each is asked at most once for a question, so that an outage is not multiplied. Only
-    `PdpUnavailable` hands over: a PDP that is late has used up the time, and one that rejects a
-    question would be agreed with by its peers.
+    A question is repeated once at most, elsewhere, within the same deadline, and only after
+    PdpUnavailable or PdpDeadline: asking changes nothing at a PDP, so that it is safe to repeat;
+    a question that one PDP rejects, its peers most often would.
+
+    While there is somebody else to ask, the first has `attempt_timeout` seconds; who is asked
+    last has all that is left. Repeating is paid for from a budget, so that calls grow by a fifth
+    when everybody is slow. Who failed three times in a row is passed over and probed, by one
+    question at a time; when that is everybody, questions fail at once.
     """
 
-    def __init__(self, pdps: Sequence[Pdp]) -> None:
-        """Stand before `pdps` (at least one); the first is asked first."""
-        self._pdps = tuple(pdps)
-        self._preferred = 0
+    def __init__(
+        self,
+        members: Mapping[str, Open],
+        *,
+        attempt_timeout: float = 0.15,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Stand before `members`: by the name of an endpoint, what opens a connection to it.
+
+        It is called again, where the event loop runs, for a connection that is to be replaced.
+        Raises what it raises.
+        """
+        self._attempt_timeout = attempt_timeout
+        self._observer = observer or Unobserved()
+        self._clock = clock
+        self._budget = RetryBudget(clock=clock)
+        self._turn = 0
+        self._closed = False
+        self._endpoints: tuple[_Endpoint, ...] = ()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self.replace(members)
+
+    def replace(self, members: Mapping[str, Open]) -> None:
+        """Stand before `members` from now on; who stays keeps its connection and its breaker."""
+        if self._closed:
+            return
+        before = {endpoint.name: endpoint for endpoint in self._endpoints}
+        self._endpoints = tuple(
+            before[name] if name in before else self._joined(name, open_)
+            for name, open_ in members.items()
+        )
+        for name in before.keys() - members.keys():
+            self._retire(before[name].pdp)
+            self._observer.forgotten(name)
 
     async def check(
         self,
@@ -37,27 +162,141 @@ class FailoverPdp:
         explain: bool = False,
     ) -> PdpAnswer:
         """Ask as the port says; raises what the last PDP that was asked raised."""
-        count = len(self._pdps)
-        first = self._preferred
-        for step in range(count):
-            index = (first + step) % count
-            try:
-                answer = await self._pdps[index].check(
-                    principal, checks, deadline=deadline, request_id=request_id, explain=explain
+
+        async def ask(endpoint: _Endpoint, *, hurried: bool) -> PdpAnswer:
+            limit = deadline
+            if hurried:
+                limit = Deadline.after(self._attempt_timeout, deadline.clock)
+            with self._attempt(endpoint, given=limit.remaining(), hurried=hurried) as pdp:
+                return await pdp.check(
+                    principal, checks, deadline=limit, request_id=request_id, explain=explain
                 )
-            except PdpUnavailable:
-                if step == count - 1 or deadline.remaining() <= 0:
+
+        with self._budget.reserve() as retry:
+            # Whether there are the time and the means for two attempts.
+            two = retry.paid and deadline.remaining() > self._attempt_timeout
+            first, second = self._plan(may_probe=two)
+            try:
+                return await ask(first, hurried=two and second is not None)
+            except (PdpUnavailable, PdpDeadline):
+                # Chosen anew: others may have found out meanwhile who fails.
+                second = self._after(first)
+                if second is None or deadline.remaining() <= 0 or not retry.spend():
                     raise
-            else:
-                self._preferred = index
-                return answer
-        raise AssertionError(count)  # there is at least one, and each returns or raises
+        self._observer.retried(second.name)
+        return await ask(second, hurried=False)
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
         """Return the state of each, asked at the same time."""
-        states = await asyncio.gather(*(pdp.health(timeout=timeout) for pdp in self._pdps))
-        return [state for several in states for state in several]
+
+        async def look(endpoint: _Endpoint) -> PdpHealth:
+            (seen,) = await endpoint.pdp.health(timeout=timeout)
+            state = endpoint.breaker.state
+            circuit = "" if state is State.CLOSED else f"passed over: its circuit is {state.value}"
+            detail = "; ".join(filter(None, (circuit, seen.detail)))
+            return PdpHealth(endpoint.name, seen.state, detail)
+
+        return await asyncio.gather(*map(look, self._endpoints))
 
     async def close(self) -> None:
         """Close all."""
-        await asyncio.gather(*(pdp.close() for pdp in self._pdps))
+        self._closed = True
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        await asyncio.gather(*(endpoint.pdp.close() for endpoint in self._endpoints))
+
+    def _joined(self, name: str, open_: Open) -> _Endpoint:
+        endpoint = _Endpoint(name, open_, open_())
+        self._observer.breaker_changed(name, endpoint.breaker.state.value)
+        return endpoint
+
+    def _plan(self, *, may_probe: bool) -> tuple[_Endpoint, _Endpoint | None]:
+        """Return who is asked first, and who could be asked then."""
+        endpoints = self._endpoints
+        if not endpoints:
+            raise PdpUnavailable("pdp.endpoints", "no name among them has an address")
+        breakers = [endpoint.breaker for endpoint in endpoints]
+        chosen = choose(breakers, self._turn, self._clock(), may_probe=may_probe)
+        if chosen is None:
+            names = ", ".join(endpoint.name for endpoint in endpoints)
+            raise PdpUnavailable(names, "failed again and again, and is not asked at present")
+        self._turn = (self._turn + 1) % len(endpoints)
+        return endpoints[chosen], self._after(endpoints[chosen])
+
+    def _after(self, first: _Endpoint) -> _Endpoint | None:
+        endpoints = self._endpoints
+        if first not in endpoints:  # it left while it was asked
+            endpoints = (first, *endpoints)
+        position = endpoints.index(first)
+        second = fallback([endpoint.breaker for endpoint in endpoints], position)
+        return None if second is None else endpoints[second]
+
+    @contextmanager
+    def _attempt(self, endpoint: _Endpoint, *, given: float, hurried: bool) -> Iterator[Pdp]:
+        """Give the connection to ask on, and learn from what becomes of it.
+
+        `given` is how many seconds it has, `hurried` says whether that is less than there are.
+        """
+        pdp = endpoint.pdp
+        self._move(endpoint, endpoint.breaker.began(self._clock()))
+        epoch = endpoint.breaker.epoch
+        event, result = Event.ABANDONED, "abandoned"
+        try:
+            yield pdp
+            event, result = Event.SUCCEEDED, "answered"
+        except PdpUnavailable:
+            event, result = Event.FAILED, "unavailable"
+            raise
+        except PdpDeadline:
+            result = "late"
+            # One that was hurried shows that another may be quicker, which is no reason to ask
+            # nobody. And one that had less time than that had it from a caller who was slow.
+            others = self._after(endpoint) is not None
+            if others if hurried else given >= self._attempt_timeout:
+                event = Event.FAILED
+            raise
+        except PdpRejected:
+            event, result = Event.REJECTED, "rejected"
+            raise
+        finally:
+            self._observer.attempted(endpoint.name, result)
+            self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
+            if result == "late" and endpoint.breaker.state is State.OPEN:
+                self._reconnect(endpoint, pdp)
+
+    def _move(self, endpoint: _Endpoint, breaker: Breaker) -> None:
+        before, endpoint.breaker = endpoint.breaker, breaker
+        if before.state is breaker.state:
+            return
+        self._observer.breaker_changed(endpoint.name, breaker.state.value)
+        if before.state is State.CLOSED:
+            _log.warning("pdp.circuit_opened", endpoint=endpoint.name)
+        elif breaker.state is State.CLOSED:
+            _log.info("pdp.circuit_closed", endpoint=endpoint.name)
+
+    def _reconnect(self, endpoint: _Endpoint, failed: Pdp) -> None:
+        """Replace a connection on which nothing comes back.
+
+        The other machine may have gone without a word. The kernel tries to send again for a
+        quarter of an hour before it says so; a new connection finds out at once.
+        """
+        if endpoint.pdp is not failed or self._closed:
+            return
+        try:
+            endpoint.pdp = endpoint.open()
+        except ConfigError as error:
+            # A certificate that is being replaced at this moment, for example.
+            _log.warning("pdp.not_reconnected", endpoint=endpoint.name, error=str(error))
+        else:
+            self._retire(failed)
+
+    def _retire(self, pdp: Pdp) -> None:
+        async def retire() -> None:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(_GRACE)
+            await pdp.close()
+
+        task = asyncio.create_task(retire(), name="retire a PDP's connection")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)

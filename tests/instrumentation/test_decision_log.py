@@ -87,6 +87,14 @@ def test_a_detail_is_told_when_there_is_one() -> None:
     assert "detail" not in fields(ALLOWED)
 
 
+def test_the_request_id_that_the_pdp_saw_is_told_where_it_is_another() -> None:
+    record = DecisionRecord(
+        decision_id="d", outcome=Allow(Reason.POLICY_ALLOW), cerbos_request_id="b-1"
+    )
+    assert fields(record)["cerbos_request_id"] == "b-1"
+    assert "cerbos_request_id" not in fields(ALLOWED)
+
+
 def test_an_observed_decision_tells_what_it_would_have_been() -> None:
     record = DecisionRecord(
         decision_id="d",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from pdpquestions import ask, effects, until_it_says
+from pdpquestions import ask, document, effects, until_it_says
 from polling import eventually, until
 from processes import gone
 
@@ -106,6 +106,16 @@ async def test_it_decides_when_start_returns(cerbos: Path, policies: Path) -> No
         assert embedded.policies.ok
         assert embedded.policies.loaded_at > 0
         assert embedded.restarts == 0
+
+
+@pytest.mark.parametrize(
+    ("lenient", "effect"), [(False, Effect.DENY), (True, Effect.ALLOW)], ids=["strict", "lenient"]
+)
+async def test_a_scope_without_a_policy_is_decided_above_it_only_where_that_is_asked_for(
+    cerbos: Path, policies: Path, *, lenient: bool, effect: Effect
+) -> None:
+    async with run(policies, cerbos, lenient_scope_search=lenient) as (_, pdp):
+        assert await effects(pdp, document(scope="acme.north")) == [effect]
 
 
 async def test_only_we_can_reach_it(cerbos: Path, policies: Path, private: Path) -> None:
@@ -373,6 +383,33 @@ async def test_a_program_that_fails_is_quoted(folder: Path, policies: Path) -> N
     )
     with pytest.raises(PdpUnavailable, match="exited with status 9: out of cheese"):
         await EmbeddedPdp(policies, cerbos=failing).start()
+
+
+async def test_a_program_that_fails_without_a_word_is_blamed_rather_than_the_policies(
+    folder: Path, policies: Path
+) -> None:
+    failing = program(folder / "cerbos", "exit 1")
+    with pytest.raises(ConfigError, match="without a word") as caught:
+        await EmbeddedPdp(policies, cerbos=failing).start()
+    assert [problem.source for problem in caught.value.problems] == [str(failing)]
+
+
+async def test_what_the_error_says_of_policies_is_not_said_before_it(
+    cerbos: Path, policies: Path, log: list[Any]
+) -> None:
+    (policies / "document.yaml").write_text("bad: [\n")
+    with pytest.raises(ConfigError):
+        await EmbeddedPdp(policies, cerbos=cerbos).start()
+    assert log == []
+
+
+async def test_what_it_warns_of_before_it_serves_is_told_once_it_does(
+    cerbos: Path, policies: Path, folder: Path, log: list[Any]
+) -> None:
+    warning = program(folder / "cerbos", f'echo "out of cheese" >&2; exec {cerbos} "$@"')
+    async with run(policies, warning):
+        told = [entry["event"] for entry in log if entry["component"] == "cerbos"]
+        assert "out of cheese" in told
 
 
 async def test_a_program_that_never_serves_is_given_up_and_ended(

@@ -5,18 +5,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from authorizer.pdp.serverconfig import child_environment, server_config
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def config(policies: str = "/policies") -> Any:
+
+def config(
+    policies: str = "/policies",
+    *,
+    lenient: bool = False,
+    key_sets: Mapping[str, str] | None = None,
+) -> Any:
     return server_config(
         policies=Path(policies),
         grpc_socket=Path("/private/grpc.sock"),
         http_socket=Path("/private/http.sock"),
         admin="authorizer",
         password_hash="aGFzaA==",  # noqa: S106 - an example
+        lenient_scope_search=lenient,
+        key_sets=key_sets or {},
     )
 
 
@@ -29,12 +39,32 @@ def test_both_listeners_are_private_sockets() -> None:
 
 
 def test_it_is_strict() -> None:
-    assert config()["engine"] == {"strictEvaluation": True}
+    assert config()["engine"] == {"strictEvaluation": True, "lenientScopeSearch": False}
     assert config()["schema"] == {"enforcement": "reject"}
+
+
+def test_it_is_as_strict_where_it_searches_scopes_leniently() -> None:
+    assert config(lenient=True) == {
+        **config(),
+        "engine": {"strictEvaluation": True, "lenientScopeSearch": True},
+    }
 
 
 def test_a_dollar_in_a_path_is_itself() -> None:
     assert config("/a$HOME/${b}")["storage"]["disk"]["directory"] == "/a$$HOME/$${b}"
+
+
+def test_key_sets_are_files_or_urls() -> None:
+    where = {"a": "/keys/$a.json", "b": "https://auth.acme.test/jwks.json"}
+    assert config(key_sets=where)["auxData"]["jwt"]["keySets"] == [
+        {"id": "a", "local": {"file": "/keys/$$a.json"}},
+        {"id": "b", "remote": {"url": "https://auth.acme.test/jwks.json"}},
+    ]
+
+
+def test_a_token_is_verified_even_where_there_is_no_key_set() -> None:
+    """It then has no key that fits: the PDP refuses the question."""
+    assert config()["auxData"] == {"jwt": {"keySets": [], "acceptableTimeSkew": "5s"}}
 
 
 def test_neither_our_secrets_nor_another_set_of_policies_reach_it() -> None:

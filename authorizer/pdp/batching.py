@@ -1,0 +1,371 @@
+"""Checks of one principal that come while the PDP is being asked about it go as one call.
+
+A page asks many questions at once, all of one session, and a call about sixteen costs the PDP
+twice what one about one costs. The first question is asked at once and waits for nobody. What
+comes while it is being answered gathers, and is asked when it has been, or when that takes longer
+than a PDP in good health does: it must not wait for one that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from authorizer.errors import PdpDeadline, PdpRejected, PdpUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import TypeAlias
+
+    from authorizer.model import AuxData, Check, PdpAnswer, Principal
+    from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
+
+    # The bare principal is compared by identity: whoever made two of them meant two.
+    Key: TypeAlias = tuple[Principal, AuxData | None]
+
+# What an error names where no endpoint was asked.
+_NOBODY: Final = "pdp"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one call may hold: a number of resources, and about so many bytes of them.
+
+    By default the PDP's own 50, and a quarter of the 4 MiB that it takes in a message: the
+    principal comes on top, with all traits of its session in it twice. What gathers waits at most
+    `patience` seconds for the call before it: some ten times what a call takes.
+    """
+
+    resources: int = 50
+    size: int = 1024 * 1024
+    patience: float = 0.025
+
+
+class BatchingPdp:
+    """Asks `inner`, with one call for several questions where they meet.
+
+    `new_id` makes the request ids of calls about several questions.
+    """
+
+    def __init__(
+        self, inner: Pdp, *, new_id: Callable[[], str], limits: Limits | None = None
+    ) -> None:
+        self.inner: Final = inner
+        self.new_id: Final = new_id
+        self.limits: Final = limits or Limits()
+        self.in_flight = 0
+        self._lanes: dict[Key, _Lane] = {}
+        # The event loop itself holds its tasks only weakly.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def check(
+        self,
+        principal: Principal,
+        checks: Sequence[Check],
+        *,
+        deadline: Deadline,
+        request_id: str,
+        explain: bool = False,
+    ) -> PdpAnswer:
+        """Ask as the port says.
+
+        A question to explain is asked alone, and so is one that no call has room for.
+        """
+        text = None if explain else _text(checks)
+        limits = self.limits
+        if text is None or len(text) > limits.size or len(checks) > limits.resources:
+            return await self.inner.check(
+                principal, checks, deadline=deadline, request_id=request_id, explain=explain
+            )
+        if deadline.remaining() <= 0:
+            raise PdpDeadline(_NOBODY, "no time was left to ask")
+        key = (principal.bare, principal.aux_data)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(self, principal, lambda: self._lanes.pop(key))
+        return await lane.ask(_Question(tuple(checks), text), request_id, deadline)
+
+    async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
+        """Return what `inner` says."""
+        return await self.inner.health(timeout=timeout)
+
+    async def close(self) -> None:
+        """Close `inner`, and wait for the calls that fail by that."""
+        await self.inner.close()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def spawn(self, call: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Make a call in a task of its own, and hold that until it is done."""
+        task = asyncio.create_task(call, name="pdp-call")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _text(checks: Sequence[Check]) -> bytes | None:
+    """Return checks as bytes, equal for equal ones alone: to Python, `1` is `True` and `1.0`.
+
+    None where they say what the PDP cannot be asked: half a surrogate pair, too large an integer.
+    """
+    try:
+        return msgspec.msgpack.encode(checks)
+    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, RecursionError):
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Somebody who asked; has its outcome once, or has left."""
+
+    request_id: str
+    deadline: Deadline
+    question: _Question
+    outcome: asyncio.Future[PdpAnswer | Exception]
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    """Checks that are asked together, and everybody who waits for the answer to just these."""
+
+    checks: tuple[Check, ...]
+    text: bytes
+    waiters: list[_Waiter] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """The questions of one call that somebody waits for.
+
+    It may be joined until it has a deadline: then it is under way. `task` is what makes it,
+    `timer` what sends it when the call before it takes too long.
+    """
+
+    questions: dict[bytes, _Question] = field(default_factory=dict)
+    deadline: Deadline | None = None
+    task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def has_room_for(self, question: _Question, limits: Limits) -> bool:
+        """Say whether one more question may go with these."""
+        together = [question, *self.questions.values()]
+        return (
+            sum(len(one.checks) for one in together) <= limits.resources
+            and sum(len(one.text) for one in together) <= limits.size
+        )
+
+    @property
+    def waiters(self) -> list[_Waiter]:
+        """Everybody who waits for it."""
+        return [waiter for question in self.questions.values() for waiter in question.waiters]
+
+
+class _Lane:
+    """What is asked, and what gathers, about one principal. `on_empty` is told when nothing is."""
+
+    def __init__(
+        self, pdp: BatchingPdp, principal: Principal, on_empty: Callable[[], object]
+    ) -> None:
+        self._pdp = pdp
+        self._principal = principal
+        self._on_empty = on_empty
+        # Under way, or as soon as the event loop comes to it.
+        self._calls: list[_Call] = []
+        # What may still be joined: one of the above that has not begun, or the next.
+        self._gathering: _Call | None = None
+
+    async def ask(self, question: _Question, request_id: str, deadline: Deadline) -> PdpAnswer:
+        """Return the answer to a question, or raise why there is none."""
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(request_id, deadline, question, loop.create_future())
+        if self._calls:
+            self._place(waiter)
+        elif await self._lead(waiter):
+            return _said(waiter.outcome.result())
+        timer = loop.call_later(deadline.remaining(), self._expire, waiter)
+        try:
+            outcome = await waiter.outcome
+        except asyncio.CancelledError:
+            if waiter.outcome.cancelled():
+                self._leave(waiter)
+            raise
+        finally:
+            timer.cancel()
+        return _said(outcome)
+
+    async def _lead(self, waiter: _Waiter) -> bool:
+        """Begin a call, and say whether it is over: one that is joined is left to a task."""
+        call = _Call({waiter.question.text: waiter.question})
+        waiter.question.waiters.append(waiter)
+        self._calls.append(call)
+        if self._pdp.in_flight:
+            # The PDP is busy: whoever else is ready now, in this turn of the event loop, may join.
+            self._gathering = call
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                self._leave(waiter)
+                if call.questions:
+                    self._send(call)
+                raise
+        if call.task is None and call.waiters == [waiter]:
+            await self._make(call, waiter)
+            return True
+        self._send(call)
+        return False
+
+    def _place(self, waiter: _Waiter) -> None:
+        """Put a waiter to the same question where that is asked already, else to the next call."""
+        question = waiter.question
+        for call in self._calls:
+            if same := call.questions.get(question.text):
+                waiter.question = same
+                same.waiters.append(waiter)
+                return
+        self._gather(waiter)
+
+    def _gather(self, waiter: _Waiter) -> None:
+        question = waiter.question
+        call = self._gathering
+        if call is not None and not call.has_room_for(question, self._pdp.limits):
+            self._send(call)
+            call = None
+        if call is None:
+            call = self._gathering = _Call()
+            loop = asyncio.get_running_loop()
+            call.timer = loop.call_later(self._pdp.limits.patience, self._send, call)
+        waiter.question = call.questions.setdefault(question.text, question)
+        waiter.question.waiters.append(waiter)
+
+    def _send(self, call: _Call) -> None:
+        """Make a call in a task, as it is nobody's alone."""
+        self._close(call)
+        if call not in self._calls:
+            self._calls.append(call)
+        if call.task is None:
+            call.task = self._pdp.spawn(self._make(call))
+
+    def _close(self, call: _Call) -> None:
+        """Let nobody join a call any more."""
+        if self._gathering is call:
+            self._gathering = None
+        if call.timer is not None:
+            call.timer.cancel()
+
+    async def _make(self, call: _Call, leader: _Waiter | None = None) -> None:
+        """Make a call, and tell everybody who waits for it. `leader` is whose own task this is."""
+        self._close(call)
+        deadline = call.deadline = max(
+            (one.deadline for one in call.waiters), key=lambda one: one.at
+        )
+        # As they are now: who leaves meanwhile keeps its position, and may have spoilt the call.
+        questions = list(call.questions.values())
+        self._pdp.in_flight += 1
+        try:
+            await self._ask(questions, deadline)
+        except PdpRejected as error:
+            if len(questions) == 1:
+                _tell(call.waiters, error)
+            else:
+                self._ask_singly(call)
+        except PdpDeadline as error:
+            self._late(call, deadline, error)
+        except asyncio.CancelledError:
+            if leader is None:
+                # The event loop is ending, or nobody knows why: who waits must not wait for ever.
+                _tell(call.waiters, PdpUnavailable(_NOBODY, "the call was given up"))
+            else:
+                self._again([one for one in call.waiters if one is not leader])
+            raise
+        except Exception as error:  # noqa: BLE001 - theirs to judge, each of them
+            _tell(call.waiters, error)
+        finally:
+            self._pdp.in_flight -= 1
+            self._end(call)
+
+    async def _ask(self, questions: Sequence[_Question], deadline: Deadline) -> None:
+        single = len(questions) == 1
+        request_id = questions[0].waiters[0].request_id if single else self._pdp.new_id()
+        checks = [check for question in questions for check in question.checks]
+        answer = await self._pdp.inner.check(
+            self._principal, checks, deadline=deadline, request_id=request_id
+        )
+        if len(answer.results) != len(checks):
+            raise PdpRejected(_NOBODY, f"{len(answer.results)} results for {len(checks)} checks")
+        start = 0
+        for question in questions:
+            end = start + len(question.checks)
+            share = replace(answer, results=answer.results[start:end], request_id=request_id)
+            _tell(question.waiters, share)
+            start = end
+
+    def _ask_singly(self, call: _Call) -> None:
+        """Ask each question by itself, as any one of them may have spoilt the call."""
+        for text, question in call.questions.items():
+            self._send(_Call({text: question}))
+
+    def _late(self, call: _Call, deadline: Deadline, error: PdpDeadline) -> None:
+        """Ask again for whoever has more time than the call had."""
+        waiters = call.waiters
+        _tell([one for one in waiters if one.deadline.at <= deadline.at], error)
+        self._again([one for one in waiters if one.deadline.at > deadline.at])
+
+    def _again(self, waiters: Sequence[_Waiter]) -> None:
+        for waiter in waiters:
+            waiter.question = _Question(waiter.question.checks, waiter.question.text)
+            self._gather(waiter)
+
+    def _expire(self, waiter: _Waiter) -> None:
+        """Let a waiter go whose time is up, unless its call has just that time and will say so."""
+        call = self._call_with(waiter.question)
+        if waiter.outcome.done() or (call is not None and call.deadline is waiter.deadline):
+            return
+        late = PdpDeadline(_NOBODY, "no answer in time, in a call with other questions")
+        waiter.outcome.set_result(late)
+        self._leave(waiter)
+
+    def _leave(self, waiter: _Waiter) -> None:
+        """Take a waiter away, and what nobody waits for any more."""
+        question = waiter.question
+        question.waiters.remove(waiter)
+        call = self._call_with(question)
+        if question.waiters or call is None:
+            return
+        del call.questions[question.text]
+        if call.questions:
+            return
+        self._close(call)
+        if call.task is not None:
+            call.task.cancel()
+        self._end(call)
+
+    def _call_with(self, question: _Question) -> _Call | None:
+        for call in (*self._calls, self._gathering):
+            if call is not None and call.questions.get(question.text) is question:
+                return call
+        return None
+
+    def _end(self, call: _Call) -> None:
+        """Send what gathered meanwhile. Idempotent."""
+        if call not in self._calls:
+            return
+        self._calls.remove(call)
+        if self._gathering is not None:
+            self._send(self._gathering)
+        elif not self._calls:
+            self._on_empty()
+
+
+def _tell(waiters: Sequence[_Waiter], outcome: PdpAnswer | Exception) -> None:
+    for waiter in waiters:
+        if not waiter.outcome.done():
+            waiter.outcome.set_result(outcome)
+
+
+def _said(outcome: PdpAnswer | Exception) -> PdpAnswer:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

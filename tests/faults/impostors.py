@@ -1,0 +1,76 @@
+"""Programs that stand where a PDP should, and are none."""
+
+from __future__ import annotations
+
+import contextlib
+import socketserver
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from cerbos.svc.v1 import svc_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Nonsense(socketserver.BaseRequestHandler):
+    """Answers everything with what no protocol says."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            while self.request.recv(4096):
+                self.request.sendall(b"\x00\xff nonsense \r\n" * 64)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    context: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[Any, Any]:
+        connection, address = super().get_request()
+        if self.context is not None:
+            connection.settimeout(5)
+            connection = self.context.wrap_socket(connection, server_side=True)
+        return connection, address
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients are meant to hang up."""
+
+
+@contextmanager
+def nonsense(certificate: tuple[str, str] | None = None) -> Iterator[str]:
+    """Give the address of a server that speaks nonsense, with a certificate and its key in TLS."""
+    with _Server(("127.0.0.1", 0), _Nonsense) as server:
+        if certificate is not None:
+            server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            server.context.load_cert_chain(*certificate)
+            server.context.set_alpn_protocols(["h2"])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+class _Failing(svc_pb2_grpc.CerbosServiceServicer):  # type: ignore[misc] # grpc ships no types
+    def __init__(self, code: grpc.StatusCode) -> None:
+        self._code = code
+
+    def CheckResources(self, _request: Any, context: Any) -> None:  # noqa: ANN401, N802 - gRPC's
+        context.abort(self._code, "out of order")
+
+
+@contextmanager
+def failing(code: grpc.StatusCode) -> Iterator[str]:
+    """Give the address of a gRPC server that answers every question with this status."""
+    server = grpc.server(ThreadPoolExecutor(8))
+    svc_pb2_grpc.add_CerbosServiceServicer_to_server(_Failing(code), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()

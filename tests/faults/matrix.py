@@ -1,0 +1,324 @@
+"""The faults: what each is caused on, how, and what may be answered meanwhile.
+
+A new one is a function here, which the test and docs/reliability.md then know.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+import trustme
+from faults.impostors import failing, nonsense
+from processes import children
+from served import RULES, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
+    from cerbosserver import CerbosServer
+    from faults.rig import Rig, Service
+
+    Cause: TypeAlias = Callable[[Service], AbstractContextManager[None]]
+    Prepare: TypeAlias = Callable[[Rig], "Scene"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """`pdp` is that part of the configuration; `cause` has the fault for as long as it is open."""
+
+    pdp: str
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`errors` are the reasons that may be given while it lasts; with none, nothing may fail."""
+
+    name: str
+    prepare: Prepare
+    errors: frozenset[str]
+
+
+FAULTS: Final[list[Fault]] = []
+
+_UNAVAILABLE: Final = "pdp_unavailable"
+_DEADLINE: Final = "pdp_deadline"
+_REJECTED: Final = "pdp_rejected"
+
+
+def fault(name: str, *errors: str) -> Callable[[Prepare], Prepare]:
+    """Enter a fault into the matrix, under a name for people."""
+
+    def enter(prepare: Prepare) -> Prepare:
+        FAULTS.append(Fault(name, prepare, frozenset(errors)))
+        return prepare
+
+    return enter
+
+
+def endpoints(*addresses: str, more: str = "") -> str:
+    """Return the configuration for PDPs at these addresses."""
+    return f"{{endpoints: [{', '.join(map(repr, addresses))}]{more}}}"
+
+
+@contextmanager
+def killed(*servers: CerbosServer) -> Iterator[None]:
+    for server in servers:
+        server.kill()
+    yield
+    for server in servers:
+        server.start()
+
+
+@contextmanager
+def stopped(*servers: CerbosServer) -> Iterator[None]:
+    for server in servers:
+        server.stop()
+    yield
+    for server in servers:
+        server.resume()
+
+
+@fault("one of two PDPs killed, then restarted on its port")
+def _(rig: Rig) -> Scene:
+    one, other = rig.pdp("one"), rig.pdp("other")
+    return Scene(endpoints(one.address, other.address), lambda _: killed(one))
+
+
+@fault("one of three PDPs killed, then restarted")
+def _(rig: Rig) -> Scene:
+    three = [rig.pdp(name) for name in ("one", "other", "third")]
+    return Scene(endpoints(*(server.address for server in three)), lambda _: killed(three[0]))
+
+
+@fault("one of two PDPs stopped (SIGSTOP)")
+def _(rig: Rig) -> Scene:
+    one, other = rig.pdp("one"), rig.pdp("other")
+    return Scene(endpoints(one.address, other.address), lambda _: stopped(one))
+
+
+@fault("both PDPs killed, then restarted", _UNAVAILABLE)
+def _(rig: Rig) -> Scene:
+    one, other = rig.pdp("one"), rig.pdp("other")
+    return Scene(endpoints(one.address, other.address), lambda _: killed(one, other))
+
+
+@fault("both PDPs stopped", _UNAVAILABLE, _DEADLINE)
+def _(rig: Rig) -> Scene:
+    one, other = rig.pdp("one"), rig.pdp("other")
+    return Scene(endpoints(one.address, other.address), lambda _: stopped(one, other))
+
+
+@fault("the only PDP killed, then restarted", _UNAVAILABLE)
+def _(rig: Rig) -> Scene:
+    one = rig.pdp("one")
+    return Scene(endpoints(one.address), lambda _: killed(one))
+
+
+@fault("the only PDP stopped", _UNAVAILABLE, _DEADLINE)
+def _(rig: Rig) -> Scene:
+    one = rig.pdp("one")
+    return Scene(endpoints(one.address), lambda _: stopped(one))
+
+
+@fault("one of two PDPs restarted on another port of the list")
+def _(rig: Rig) -> Scene:
+    one, old, new = rig.pdp("one"), rig.pdp("old"), rig.pdp("new", start=False)
+
+    @contextmanager
+    def moved(_: Service) -> Iterator[None]:
+        old.kill()
+        new.start()
+        yield
+
+    return Scene(endpoints(one.address, old.address, new.address), moved)
+
+
+@fault("one of two PDPs slow: 300 ms a call")
+def _(rig: Rig) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+    return Scene(endpoints(proxy.address, other.address), lambda _: proxy.slow(300))
+
+
+@fault("both PDPs slow: 250 ms a call", _UNAVAILABLE, _DEADLINE)
+def _(rig: Rig) -> Scene:
+    one, other = rig.proxy("one"), rig.proxy("other")
+
+    @contextmanager
+    def slow(_: Service) -> Iterator[None]:
+        with one.slow(250), other.slow(250):
+            yield
+
+    return Scene(endpoints(one.address, other.address), slow)
+
+
+@fault("one of two PDPs resets every connection")
+def _(rig: Rig) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+    return Scene(endpoints(proxy.address, other.address), lambda _: proxy.resetting())
+
+
+@fault("the connection to one of two PDPs half open: nothing comes back, nobody hangs up")
+def _(rig: Rig) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+    return Scene(endpoints(proxy.address, other.address), lambda _: proxy.half_open())
+
+
+@fault("one of two PDPs hangs up in the middle of calls, five times a second")
+def _(rig: Rig) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+
+    @contextmanager
+    def hanging_up(_: Service) -> Iterator[None]:
+        over = threading.Event()
+
+        def hang_up() -> None:
+            while not over.wait(0.2):
+                proxy.hang_up()
+
+        thread = threading.Thread(target=hang_up)
+        # So that there is a middle.
+        with proxy.slow(40):
+            thread.start()
+            yield
+            over.set()
+            thread.join()
+
+    return Scene(endpoints(proxy.address, other.address), hanging_up)
+
+
+@fault("one of two PDPs answers UNAVAILABLE")
+def _(rig: Rig) -> Scene:
+    return _replaced_by(rig, grpc.StatusCode.UNAVAILABLE)
+
+
+@fault("one of two PDPs answers INTERNAL", _REJECTED)
+def _(rig: Rig) -> Scene:
+    return _replaced_by(rig, grpc.StatusCode.INTERNAL)
+
+
+@fault("one of two PDPs is another service: it answers UNIMPLEMENTED", _REJECTED)
+def _(rig: Rig) -> Scene:
+    return _replaced_by(rig, grpc.StatusCode.UNIMPLEMENTED)
+
+
+def _replaced_by(rig: Rig, code: grpc.StatusCode) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+
+    @contextmanager
+    def replaced(_: Service) -> Iterator[None]:
+        with failing(code) as address, proxy.leading_to(address):
+            yield
+
+    return Scene(endpoints(proxy.address, other.address), replaced)
+
+
+@fault("one of two PDPs speaks nonsense")
+def _(rig: Rig) -> Scene:
+    proxy, other = rig.proxy("one"), rig.pdp("other")
+
+    @contextmanager
+    def speaking(_: Service) -> Iterator[None]:
+        with nonsense() as address, proxy.leading_to(address):
+            yield
+
+    return Scene(endpoints(proxy.address, other.address), speaking)
+
+
+@fault("one of two PDPs shows a stranger's certificate")
+def _(rig: Rig) -> Scene:
+    folder = rig.folder("tls")
+    ours, theirs = trustme.CA(), trustme.CA()
+    ours.cert_pem.write_to_path(str(folder / "ca.pem"))
+
+    def issue(authority: trustme.CA, name: str) -> tuple[str, str]:
+        issued = authority.issue_cert("pdp.test")
+        files = str(folder / f"{name}.pem"), str(folder / f"{name}.key")
+        issued.cert_chain_pems[0].write_to_path(files[0])
+        issued.private_key_pem.write_to_path(files[1])
+        return files
+
+    certificate, key = issue(ours, "ours")
+    tls = {"cert": certificate, "key": key}
+    proxy, other = (rig.pdp("tls-one", tls), rig.proxy("tls-one"))[1], rig.pdp("tls-other", tls)
+
+    @contextmanager
+    def strange(_: Service) -> Iterator[None]:
+        with nonsense(issue(theirs, "theirs")) as address, proxy.leading_to(address):
+            yield
+
+    more = f", tls: {{ca: '{folder}/ca.pem', server_name: pdp.test}}"
+    return Scene(endpoints(proxy.address, other.address, more=more), strange)
+
+
+@fault("a broken file among the route rules")
+def _(rig: Rig) -> Scene:
+    @contextmanager
+    def broken(service: Service) -> Iterator[None]:
+        rules = service.folder / "rules" / "a.yaml"
+        save(rules, RULES.replace("match:", "mach:"))
+        yield
+        save(rules, RULES)
+
+    return Scene(endpoints(rig.pdp("one").address), broken)
+
+
+@fault("a broken policy in the embedded PDP's folder")
+def _(_: Rig) -> Scene:
+    @contextmanager
+    def broken(service: Service) -> Iterator[None]:
+        policy = service.folder / "policies" / "document.yaml"
+        good = policy.read_text()
+        save(policy, "resourcePolicy: [")
+        yield
+        save(policy, good)
+
+    return Scene("{embedded: {policies: policies}}", broken)
+
+
+@fault("the embedded PDP killed", _UNAVAILABLE, _DEADLINE)
+def _(_: Rig) -> Scene:
+    @contextmanager
+    def gone(service: Service) -> Iterator[None]:
+        [pid] = children(service.process.pid)
+        os.kill(pid, signal.SIGKILL)
+        yield
+
+    return Scene("{embedded: {policies: policies}}", gone)
+
+
+@fault("nobody reads the log")
+def _(rig: Rig) -> Scene:
+    @contextmanager
+    def blocked(service: Service) -> Iterator[None]:
+        service.block_log()
+        yield
+        service.unblock_log()
+
+    return Scene(endpoints(rig.pdp("one").address), blocked)
+
+
+# libuv takes a connection that it has no descriptor for, and hangs up at once.
+@fault("no file descriptor left", "cut off")
+def _(rig: Rig) -> Scene:
+    @contextmanager
+    def exhausted(service: Service) -> Iterator[None]:
+        pid = service.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        # The highest that is open: the next one would be above it.
+        highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+        yield
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+    return Scene(endpoints(rig.pdp("one").address), exhausted)
