@@ -7,7 +7,8 @@
 #
 # Inside a container the service has to listen on an address that is not loopback. It refuses to do
 # so in plain text: give it `server.tls`, or, where the network between Oathkeeper and this
-# container is trusted (one pod, one mesh), say `server: {insecure_plaintext: true}`.
+# container is trusted (one pod, one mesh), say `server: {insecure_plaintext: true}`. Metrics stay on
+# the container's own loopback, until `admin` says the same. docs/deploy.md has more.
 #
 # Base images are pinned by tag, not by digest: a digest names one platform's or one day's image,
 # and would keep out the security fixes that the tag gets. To pin one, pass for example

@@ -40,7 +40,7 @@ docs: .venv/dev ## Write the generated pages of docs/ anew
 lock: .venv/dev ## Lock the Python packages anew, as pyproject.toml asks for them
 	@tools/lock
 
-clean: ## Remove what the other targets made here
+clean: ## Remove what the other targets made here; built programs stay in ~/.cache/oathkeeper-cerbos-authorizer
 	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A stamp for each set of packages, renewed when its lock file is.

@@ -33,9 +33,16 @@ from authorizer.routing.route import Require
 from authorizer.routing.table import Matched, Unmatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from authorizer.model import AccessRequest, Check, Outcome, PdpAnswer, Principal
+    from authorizer.model import (
+        AccessRequest,
+        Check,
+        CheckResult,
+        Outcome,
+        PdpAnswer,
+        Principal,
+    )
     from authorizer.pdp.interface import Deadline, Pdp
     from authorizer.routing.route import Route
     from authorizer.snapshot import Snapshot
@@ -81,16 +88,13 @@ def translate(
 
     `now` is Unix time in seconds.
     """
-    blank = DecisionRecord(
-        decision_id=decision_id,
-        outcome=Indeterminate(Reason.INTERNAL_ERROR),
-        request_id=request.request_id,
-        subject=request.subject,
-        profile=" ".join(request.profiles) or snapshot.profiles.default,
-        method=request.method,
-    )
-    found = _translate(request, snapshot, blank, now)
-    return observed(found, snapshot) if isinstance(found, DecisionRecord) else found
+    # Which of several profiles it is shows only when the principal is made; a deny may come before.
+    profile = " or ".join(request.profiles) or snapshot.profiles.default
+    draft = _Draft(decision_id, request, profile)
+    found = _translate(draft, snapshot, now)
+    if isinstance(found, Question):
+        return found
+    return observed(draft.record(found), snapshot)
 
 
 async def ask(
@@ -103,76 +107,137 @@ async def ask(
 ) -> DecisionRecord:
     """Return the decision that the PDP's answer to a question makes."""
     started = clock.monotonic()
+    outcome: Outcome
+    answer = None
     try:
         answer = await pdp.check(
             question.principal,
             question.checks,
             deadline=deadline,
-            request_id=question.record.decision_id,
+            request_id=question.decision_id,
         )
-        record = _fold(question, answer)
+        outcome = _fold(question, answer)
     except PdpError as error:
-        reason = _PDP_REASONS.get(type(error), Reason.INTERNAL_ERROR)
-        record = replace(question.record, outcome=Indeterminate(reason, str(error)))
-    return observed(replace(record, pdp_seconds=clock.monotonic() - started), snapshot)
+        outcome = Indeterminate(_PDP_REASONS.get(type(error), Reason.INTERNAL_ERROR), str(error))
+    seconds = clock.monotonic() - started
+    return observed(question.decided(outcome, answer, seconds), snapshot)
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What is known of a decision, as it becomes known. A record is made of it once, at the end."""
+
+    decision_id: str
+    request: AccessRequest
+    profile: str
+    host: str = ""
+    path: str = ""
+    matched: Matched | None = None
+    principal: Principal | None = None
+    checks: tuple[Check, ...] = ()
+
+    def record(
+        self,
+        outcome: Outcome,
+        *,
+        answer: PdpAnswer | None = None,
+        seconds: float | None = None,
+    ) -> DecisionRecord:
+        """Return the decision. `seconds` is how long the PDP took, None where it was not asked."""
+        request, matched = self.request, self.matched
+        checks: tuple[CheckRecord, ...] = ()
+        headers: Mapping[str, str] = {}
+        results = answer.results if answer is not None else ()
+        if len(results) != len(self.checks):
+            results = ()  # an answer that does not fit says nothing
+        if matched is not None:
+            checks = _recorded(matched.route, self.checks, results)
+            # Also where it does not pass, so that observing has them.
+            headers = answer_headers(matched, request, self.principal, results)
+        asked_as = answer.request_id if answer is not None else ""
+        return DecisionRecord(
+            decision_id=self.decision_id,
+            outcome=outcome,
+            request_id=request.request_id,
+            route="" if matched is None else matched.route.id,
+            subject=request.subject,
+            profile=self.profile,
+            method=request.method,
+            host=self.host,
+            path=self.path,
+            checks=checks,
+            cerbos_call_id=answer.call_id if answer is not None else "",
+            cerbos_request_id="" if asked_as == self.decision_id else asked_as,
+            response_headers=headers,
+            pdp_seconds=seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the PDP, and what is known of the decision so far."""
+    """What is asked of the PDP."""
 
     matched: Matched
-    request: AccessRequest
     principal: Principal
     checks: tuple[Check, ...]
-    record: DecisionRecord
+    _draft: _Draft
 
     @property
     def route(self) -> Route:
         """The route that asks."""
         return self.matched.route
 
+    @property
+    def decision_id(self) -> str:
+        """The name of the decision that it is for."""
+        return self._draft.decision_id
 
-def _translate(
-    request: AccessRequest, snapshot: Snapshot, record: DecisionRecord, now: float
-) -> Question | DecisionRecord:
+    def decided(self, outcome: Outcome, answer: PdpAnswer | None, seconds: float) -> DecisionRecord:
+        """Return the decision by the PDP's answer, which took so many seconds."""
+        return self._draft.record(outcome, answer=answer, seconds=seconds)
+
+    @property
+    def record(self) -> DecisionRecord:
+        """What is known of the decision before the PDP is asked; no outcome that means anything."""
+        return self._draft.record(Indeterminate(Reason.INTERNAL_ERROR))
+
+
+def _translate(draft: _Draft, snapshot: Snapshot, now: float) -> Question | Outcome:
+    """Return what to ask, or what is known without; fills in the draft on the way."""
+    request = draft.request
     try:
         address = locate(request.url, request.raw_path, request.forwarded_uri)
     except MalformedRequest as error:
-        return replace(record, outcome=Refused(Reason.MALFORMED_REQUEST, str(error)))
+        return Refused(Reason.MALFORMED_REQUEST, str(error))
     if isinstance(address, Ambiguous):
-        return replace(record, outcome=Deny(Reason.AMBIGUOUS_URL, address.detail))
+        return Deny(Reason.AMBIGUOUS_URL, address.detail)
     matched = snapshot.routes.match(address, request.method, request.headers)
-    record = replace(record, host=address.host, path=shown_path(matched, address, snapshot.routes))
+    draft.host, draft.path = address.host, shown_path(matched, address, snapshot.routes)
     if isinstance(matched, Unmatched):
-        return replace(record, outcome=Deny(matched.reason, matched.detail))
+        return Deny(matched.reason, matched.detail)
     route = matched.route
-    # Until there is something to say in them, so that observing has them too.
-    record = replace(record, route=route.id, response_headers=answer_headers(matched, request))
+    draft.matched = matched
     if matched.preflight:
-        return replace(record, outcome=Allow(Reason.ROUTE_ALLOW, "a preflight request"))
+        return Allow(Reason.ROUTE_ALLOW, "a preflight request")
     if route.effect is not None and not route.profiles:
-        return replace(record, outcome=_static(route.effect))
+        return _static(route.effect)
     principal = _principal(route, request, snapshot, now)
     if isinstance(principal, Deny):
-        return replace(record, outcome=principal)
-    headers = answer_headers(matched, request, principal)
-    record = replace(record, profile=principal.profile, response_headers=headers)
+        return principal
+    draft.principal, draft.profile = principal, principal.profile
     if route.effect is not None:
-        return replace(record, outcome=_static(route.effect))
+        return _static(route.effect)
     try:
-        checks = render(matched, address, request, principal)
+        checks = draft.checks = render(matched, address, request, principal)
     except ExpressionError as error:
-        detail = f"route {route.id}: {error}"
-        return replace(record, outcome=Deny(Reason.MAPPING_FAILED, detail))
-    record = replace(record, checks=_recorded(route, checks))
-    return Question(matched, request, principal, checks, record)
+        return Deny(Reason.MAPPING_FAILED, f"route {route.id}: {error}")
+    return Question(matched, principal, checks, draft)
 
 
 def _principal(
     route: Route, request: AccessRequest, snapshot: Snapshot, now: float
 ) -> Principal | Deny:
-    principal = snapshot.profiles.identify(request, now)
+    principal = snapshot.kept.identify(request, snapshot.profiles, now)
     if isinstance(principal, Deny) or not route.profiles or principal.profile in route.profiles:
         return principal
     wanted = " or ".join(sorted(route.profiles))
@@ -188,10 +253,12 @@ def _static(effect: Effect) -> Outcome:
 
 
 def _recorded(
-    route: Route, checks: Sequence[Check], effects: Sequence[str] = ()
+    route: Route, checks: Sequence[Check], results: Sequence[CheckResult]
 ) -> tuple[CheckRecord, ...]:
     """Return checks as they may be logged: without what a redacted capture is in."""
-    effects = effects or [""] * len(checks)
+    if not checks:
+        return ()
+    effects = [result.effect.value for result in results] or [""] * len(checks)
     return tuple(
         CheckRecord(
             REDACTED if "kind" in template.hidden else check.resource.kind,
@@ -203,31 +270,18 @@ def _recorded(
     )
 
 
-def _fold(question: Question, answer: PdpAnswer) -> DecisionRecord:
+def _fold(question: Question, answer: PdpAnswer) -> Outcome:
     """Make one outcome of the effects."""
     results = answer.results
-    record = replace(question.record, cerbos_call_id=answer.call_id)
     if not results or len(results) != len(question.checks):
-        detail = "the PDP did not answer each check"
-        return replace(record, outcome=Indeterminate(Reason.PDP_REJECTED, detail))
+        return Indeterminate(Reason.PDP_REJECTED, "the PDP did not answer each check")
     allowed = [result.effect is Effect.ALLOW for result in results]
     passes = all(allowed) if question.route.require is Require.ALL else any(allowed)
-    outcome: Outcome
     if passes:
-        outcome = Allow(Reason.POLICY_ALLOW)
-    else:
-        errors = sorted({error for result in results for error in result.validation_errors})
-        detail = "the PDP's schemas refuse: " + "; ".join(errors) if errors else ""
-        outcome = Deny(Reason.POLICY_DENY, detail)
-    effects = [result.effect.value for result in results]
-    return replace(
-        record,
-        outcome=outcome,
-        checks=_recorded(question.route, question.checks, effects),
-        response_headers=answer_headers(
-            question.matched, question.request, question.principal, results
-        ),
-    )
+        return Allow(Reason.POLICY_ALLOW)
+    errors = sorted({error for result in results for error in result.validation_errors})
+    detail = "the PDP's schemas refuse: " + "; ".join(errors) if errors else ""
+    return Deny(Reason.POLICY_DENY, detail)
 
 
 def observed(record: DecisionRecord, snapshot: Snapshot) -> DecisionRecord:

@@ -56,10 +56,16 @@ class Reloader:
         # Set by every prompt, cleared before a build begins: however many prompts arrive while one
         # runs, exactly one more follows.
         self._wanted = asyncio.Event()
+        # Whether a person did, who waits for a word on it whatever it comes to.
+        self._asked = False
 
     def reload_now(self) -> None:
         """Ask for an attempt to load, as a change would. Call it on the event loop."""
         self._wanted.set()
+
+    def _on_hangup(self) -> None:
+        self._asked = True
+        self.reload_now()
 
     async def run(self) -> None:
         """Load whenever the sources change, and on SIGHUP, until cancelled.
@@ -72,7 +78,8 @@ class Reloader:
                 while True:
                     await self._wanted.wait()
                     self._wanted.clear()
-                    await self._attempt()
+                    asked, self._asked = self._asked, False
+                    await self._attempt(asked=asked)
             finally:
                 watching.cancel()
                 await asyncio.wait([watching])
@@ -83,7 +90,7 @@ class Reloader:
             yield  # only the main thread may handle signals
             return
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self.reload_now)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
@@ -99,7 +106,7 @@ class Reloader:
                 _log.error("rules.watch_failed", retry_seconds=_WATCH_AGAIN, exc_info=True)
             await asyncio.sleep(_WATCH_AGAIN)
 
-    async def _attempt(self) -> None:
+    async def _attempt(self, *, asked: bool) -> None:
         try:
             snapshot = await asyncio.to_thread(self._build)
         except SourceError as refused:
@@ -109,7 +116,7 @@ class Reloader:
             _log.error("rules.build_failed", exc_info=True)
             result = self._fail(_as_source_error(unexpected))
         else:
-            result = self._take(snapshot)
+            result = self._take(snapshot, asked=asked)
         for tell in self._on_result:
             try:
                 tell(result)
@@ -127,13 +134,13 @@ class Reloader:
         )
         return ReloadResult.FAILED
 
-    def _take(self, snapshot: Snapshot) -> ReloadResult:
+    def _take(self, snapshot: Snapshot, *, asked: bool) -> ReloadResult:
         before = self._current.snapshot.digest
         recovered = self._current.last_error is not None
         self._current.last_error = None
         if snapshot.digest == before:
-            if recovered:
-                _log.info("rules.restored", in_force=before)
+            if recovered or asked:
+                _log.info("rules.restored" if recovered else "rules.unchanged", in_force=before)
             return ReloadResult.UNCHANGED
         self._current.snapshot = snapshot
         _log.info("rules.reloaded", in_force=snapshot.digest, before=before)

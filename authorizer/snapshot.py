@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from authorizer.principals.kept import KeptPrincipals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +21,8 @@ class Snapshot:
     """One state of settings, routes and profiles.
 
     `digest` names the content (the same rules give the same digest on every replica);
-    `loaded_at` is Unix time in seconds.
+    `loaded_at` is Unix time in seconds. `kept` holds what `profiles` built before, and goes with
+    the snapshot.
     """
 
     settings: Settings
@@ -27,6 +30,7 @@ class Snapshot:
     profiles: Profiles
     digest: str
     loaded_at: float
+    kept: KeptPrincipals = field(default_factory=KeptPrincipals, compare=False, repr=False)
 
 
 class Current:

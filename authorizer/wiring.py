@@ -6,29 +6,35 @@ import asyncio
 import signal
 import time
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import structlog
 
 from authorizer import __version__
 from authorizer.collection import uncollected
-from authorizer.config.addresses import parse_target
+from authorizer.config.addresses import DnsName, parse_endpoint
 from authorizer.config.origin import Part
 from authorizer.engine import decide
-from authorizer.errors import RulesError
+from authorizer.errors import ConfigError, RulesError
 from authorizer.instrumentation import logging as log
 from authorizer.instrumentation.decision_log import DecisionLog
 from authorizer.instrumentation.metrics import Metrics
+from authorizer.pdp.batching import BatchingPdp
 from authorizer.pdp.binary import find_cerbos
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.embedded import EmbeddedPdp
 from authorizer.pdp.failover import FailoverPdp
+from authorizer.pdp.resolve import Resolver
+from authorizer.principals.kept import KeptPrincipals
 from authorizer.principals.profiles import compile_profiles
 from authorizer.reload import Reloader, ReloadResult
 from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import digest, read_rules
 from authorizer.server.collaborators import Collaborators
+from authorizer.server.decision_id import new_decision_id
 from authorizer.server.lifecycle import Listeners
 from authorizer.server.places import Places
 from authorizer.server.readiness import Readiness
@@ -37,11 +43,14 @@ from authorizer.source.schema import did_you_mean
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 
+    from authorizer.config.addresses import Address, Endpoint, TcpAddress
     from authorizer.config.loading import Loaded
+    from authorizer.config.settings import PdpSettings, Settings
     from authorizer.errors import Problem
     from authorizer.pdp.embedded import PoliciesState
+    from authorizer.pdp.failover import Observer
     from authorizer.pdp.interface import Pdp
     from authorizer.principals.profiles import Profiles
     from authorizer.routing.table import RouteTable
@@ -62,6 +71,8 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
         Part(loaded.origin, ("principals", "profiles"), principals.profiles),
         Part(loaded.origin, ("principals", "default"), principals.default),
     )
+    if problems := list(_unknown_key_sets(loaded, profiles)):
+        raise ConfigError(problems)
     with uncollected():
         documents = read_rules([Path(path) for path in settings.rules.paths])
         routes = compile_rules(documents)
@@ -73,6 +84,7 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
         profiles=profiles,
         digest=digest(documents),
         loaded_at=time.time(),
+        kept=KeptPrincipals(principals.keep),
     )
 
 
@@ -82,6 +94,20 @@ def _unknown_profiles(routes: RouteTable, profiles: Profiles) -> Iterator[Proble
         for name in sorted(route.profiles - profiles.by_name.keys()):
             message = f"route {route.id} is for the profile `{name}`, which is not there"
             yield route.place.problem(message, did_you_mean(name, profiles.by_name))
+
+
+def _unknown_key_sets(loaded: Loaded, profiles: Profiles) -> Iterator[Problem]:
+    """Yield what is wrong with profiles whose JWTs our own PDP could not verify."""
+    embedded = loaded.settings.pdp.embedded
+    if embedded is None:
+        return
+    for name, profile in profiles.by_name.items():
+        if profile.jwt is not None and profile.jwt.key_set not in embedded.key_sets:
+            yield loaded.origin.problem(
+                ("principals", "profiles", name, "aux_data", "jwt", "key_set"),
+                f"`pdp.embedded.key_sets` has no `{profile.jwt.key_set}`",
+                did_you_mean(profile.jwt.key_set, embedded.key_sets),
+            )
 
 
 async def serve(loaded: Loaded) -> None:
@@ -107,7 +133,12 @@ async def serve(loaded: Loaded) -> None:
         metrics = Metrics(version=__version__, log_dropped=lambda: running_log.dropped)
         metrics.config_changed.set_function(lambda: current.config_changed)
         _tell_rules(metrics, current)
-        pdp = await _pdp(loaded, stack, lambda state: _tell_policies(metrics, current, state))
+        pdp = await _pdp(
+            loaded,
+            stack,
+            lambda state: _tell_policies(metrics, current, state),
+            metrics.pdp_calls,
+        )
         listeners = await _listen(loaded, current, pdp, metrics, stack)
         reloader = Reloader(
             build=lambda: build_snapshot(loaded),
@@ -151,6 +182,7 @@ async def _pdp(
     loaded: Loaded,
     stack: AsyncExitStack,
     on_policies: Callable[[PoliciesState], None] = lambda _: None,
+    observer: Observer | None = None,
 ) -> Pdp:
     """Return the PDP to ask, connected or running; the stack closes it."""
     settings = loaded.settings.pdp
@@ -161,23 +193,63 @@ async def _pdp(
         embedded = EmbeddedPdp(
             Path(settings.embedded.policies),
             cerbos=cerbos,
+            lenient_scope_search=settings.embedded.lenient_scope_search,
+            key_sets=settings.embedded.key_sets,
             on_policies=on_policies,
         )
         await stack.enter_async_context(embedded)
         pdp = CerbosPdp(embedded.target)
     else:
-        pdp = FailoverPdp(
-            [
-                CerbosPdp(
-                    parse_target(endpoint),
-                    tls=settings.tls,
-                    insecure_plaintext=settings.insecure_plaintext,
-                )
-                for endpoint in settings.endpoints
-            ]
-        )
+        pdp = await _several(loaded.settings, stack, observer)
+    pdp = BatchingPdp(pdp, new_id=new_decision_id)
     stack.push_async_callback(pdp.close)
     return pdp
+
+
+async def _several(
+    settings: Settings, stack: AsyncExitStack, observer: Observer | None
+) -> FailoverPdp:
+    """Return the PDPs at `pdp.endpoints` as one; the stack ends following their names."""
+    endpoints = [parse_endpoint(text) for text in settings.pdp.endpoints]
+    names = [endpoint for endpoint in endpoints if isinstance(endpoint, DnsName)]
+    pdp = FailoverPdp(
+        _members(settings.pdp, endpoints, {}),
+        # So that there is time for two, and for the answer.
+        attempt_timeout=min(settings.pdp.attempt_timeout, settings.server.deadline / 3),
+        observer=observer,
+    )
+    if names:
+        resolver = Resolver(
+            names, on_change=lambda found: pdp.replace(_members(settings.pdp, endpoints, found))
+        )
+        await resolver.refresh()
+        following = asyncio.create_task(resolver.run(), name="resolve")
+        stack.push_async_callback(_cancel, following)
+    return pdp
+
+
+def _members(
+    settings: PdpSettings,
+    endpoints: Iterable[Endpoint],
+    found: Mapping[DnsName, Sequence[TcpAddress]],
+) -> dict[str, Callable[[], Pdp]]:
+    """Return what opens a connection to each endpoint, a name's addresses being one each."""
+    opens: dict[str, Callable[[], Pdp]] = {}
+    for endpoint in endpoints:
+        tls = settings.tls
+        addresses: Sequence[Address]
+        if isinstance(endpoint, DnsName):
+            addresses = found.get(endpoint, ())
+            if tls is not None and tls.server_name is None:
+                # The certificate is for the name, not for the address behind it.
+                tls = msgspec.structs.replace(tls, server_name=endpoint.host)
+        else:
+            addresses = (endpoint,)
+        for address in addresses:
+            opens[str(address)] = partial(
+                CerbosPdp, address, tls=tls, insecure_plaintext=settings.insecure_plaintext
+            )
+    return opens
 
 
 async def _listen(
@@ -189,6 +261,7 @@ async def _listen(
     listeners = Listeners(
         Collaborators(
             settings=settings,
+            origin=loaded.origin,
             current=current,
             pdp=pdp,
             decide=decide,

@@ -55,11 +55,12 @@ class CerbosServer:
     tls: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=_free_port)
     on_socket: bool = False
+    host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def target(self) -> TcpAddress:
-        return TcpAddress("127.0.0.1", self.port)
+        return TcpAddress(self.host, self.port)
 
     @property
     def address(self) -> str:
@@ -113,4 +114,4 @@ class CerbosServer:
             with socket.socket(socket.AF_UNIX) as client:
                 return client.connect_ex(str(self._socket)) == 0
         with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+            return client.connect_ex((self.host, self.port)) == 0

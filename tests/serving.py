@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
+from authorizer.config.origin import Origin
 from authorizer.config.settings import Settings
 from authorizer.model import AccessRequest, Allow, DecisionRecord, Effect, Reason
 from authorizer.pdp.scripted import ScriptedPdp, always
@@ -176,6 +177,7 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
     current = Current(Snapshot(settings, compile_rules([]), profiles, "sha256:1", 1700000000.0))
     collaborators = Collaborators(
         settings=settings,
+        origin=Origin(None),
         current=current,
         pdp=pdp,
         decide=decision,

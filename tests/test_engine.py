@@ -405,6 +405,31 @@ async def test_an_answer_of_another_length_decides_nothing(path: str, count: int
     assert [check.effect for check in found.checks] == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("asked_as", "told"), [("batch-1", "batch-1"), ("decision-1", ""), ("", "")]
+)
+async def test_the_record_has_the_request_id_that_the_pdp_saw_where_it_is_not_the_decisions(
+    asked_as: str, told: str
+) -> None:
+    answer = PdpAnswer("call-9", (CheckResult(Effect.ALLOW),), asked_as)
+    found = await decided(ask(), pdp=Answers(answer))
+    assert (found.cerbos_call_id, found.cerbos_request_id) == ("call-9", told)
+
+
+async def test_requests_with_the_same_session_ask_by_the_same_principal() -> None:
+    """But not those of another state of the rules: what was built goes with that."""
+    body = json.dumps(
+        {"subject": "ann", "method": "GET", "url": "http://a.test/documents/1", "extra": session()}
+    ).encode()
+    pdp = ScriptedPdp(ALLOW)
+    for using in (ENFORCING, ENFORCING, snapshot()):
+        request = decode(body, known=using.kept.extra_of)
+        assert (await decided(request, using, pdp)).outcome == Allow(Reason.POLICY_ALLOW)
+    first, second, third = (call.principal for call in pdp.calls)
+    assert first is second
+    assert third is not first
+
+
 async def test_what_nobody_foresaw_is_raised_and_allows_nothing() -> None:
     with pytest.raises(ZeroDivisionError):
         await decided(ask("/watched/1"), OBSERVING, Answers(ZeroDivisionError()))
@@ -491,9 +516,9 @@ async def test_a_record_says_all_that_is_known() -> None:
     [
         (ask(), "kratos"),
         (ask("/nowhere"), "kratos"),
-        (ask("/nowhere", profiles=("kratos", "anonymous")), "kratos anonymous"),
+        (ask("/nowhere", profiles=("kratos", "anonymous")), "kratos or anonymous"),
         (ask(profiles=("anonymous", "kratos")), "kratos"),
-        (ask(extra={}, profiles=("anonymous", "kratos")), "anonymous kratos"),
+        (ask(extra={}, profiles=("anonymous", "kratos")), "anonymous or kratos"),
         (NOBODY, "anonymous"),
     ],
 )

@@ -181,6 +181,16 @@ async def test_a_hangup_reloads() -> None:
     assert signal.getsignal(signal.SIGHUP) == before
 
 
+async def test_a_hangup_says_so_when_nothing_has_changed() -> None:
+    with capture_logs() as events:
+        async with running(lambda: snapshot("3"), never) as it:
+            os.kill(os.getpid(), signal.SIGHUP)
+            await eventually(lambda: it.results)
+            it.reloader.reload_now()
+            await eventually(lambda: len(it.results) > 1)
+    assert [(event["event"], event["in_force"]) for event in events] == [("rules.unchanged", "3")]
+
+
 async def test_a_burst_during_a_build_is_followed_by_exactly_one_more() -> None:
     begun, gate, builds = threading.Event(), threading.Event(), 0
 

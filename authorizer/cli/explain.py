@@ -76,7 +76,18 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(as_data(explanation), indent=2, ensure_ascii=False))
     else:
         print(as_text(explanation), end="")
+    _note_on_method(options.method)
     return OK
+
+
+def _note_on_method(method: str) -> None:
+    """Say that a method was probably meant in capitals; as a note, as callers may send it too."""
+    import sys  # noqa: PLC0415 - `--help` need not wait for any of these
+    from http import HTTPMethod  # noqa: PLC0415
+
+    meant = method.upper()
+    if meant != method and meant in HTTPMethod.__members__:
+        print(f"note: methods tell case apart: {method} is not {meant}", file=sys.stderr)
 
 
 async def _explain(

@@ -21,7 +21,7 @@ Exit status: 0, with --check when FILE is what would be printed; 1 when it is no
 """
 _ATTRIBUTES_EPILOG: Final = """\
 Written by: self-service (people themselves: a claim, no authority), administrator,
-session (by logging in), nobody. docs/kratos-schemas.md has more.
+session (by logging in), issuer (of the token), nobody. docs/kratos-schemas.md has more.
 """
 
 

@@ -1,4 +1,6 @@
-"""Addresses as the settings write them: `host:port`, `[v6]:port` or `unix:/path`, as values.
+"""Addresses as the settings write them, as values: `host:port`, `[v6]:port`, `unix:/path`.
+
+`dns:///name:port` stands for all addresses that a name has.
 
 The one place that knows the grammar, for what we listen on and for what we connect to.
 """
@@ -11,15 +13,19 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
 _EXPECTED: Final = "expected host:port, [IPv6]:port or unix:/absolute/path"
+_EXPECTED_ENDPOINT: Final = f"{_EXPECTED}, or dns:///name:port"
 _EXPECTED_LISTENER: Final = "expected host:port or [IPv6]:port"
 # RFC 1123, with the underscore that container networks allow in service names.
 _HOST: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _LONGEST_HOST: Final = 253
+# As gRPC writes it; an authority, which would name a server to ask, is not taken.
+_DNS: Final = "dns:///"
 _LAST_PORT: Final = 65_535
 # sun_path of unix(7) holds 108 bytes and a final NUL; 104 on macOS and the BSDs.
 LONGEST_SOCKET_PATH: Final = 107 if sys.platform == "linux" else 103
@@ -65,8 +71,38 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
+@dataclass(frozen=True, slots=True)
+class DnsName:
+    """A name and a port, for each of the addresses that the name has at a time."""
+
+    host: str
+    port: int
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing that is sent there can leave this machine."""
+        return TcpAddress(self.host, self.port).local
+
+    def __str__(self) -> str:
+        return f"dns:///{TcpAddress(self.host, self.port)}"
+
+
 if TYPE_CHECKING:
     Address: TypeAlias = TcpAddress | UnixAddress
+    Endpoint: TypeAlias = Address | DnsName
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Return what `text` names, to connect to: an address, or a name for several.
+
+    Raises ValueError that says what is wrong and what was expected.
+    """
+    if text.startswith(_DNS):
+        named = _tcp(text.removeprefix(_DNS), first_port=1, expected=_EXPECTED_ENDPOINT)
+        return DnsName(named.host, named.port)
+    if text.startswith("unix:"):
+        return _unix(text)
+    return _tcp(text, first_port=1, expected=_EXPECTED_ENDPOINT)
 
 
 def parse_target(text: str) -> Address:
@@ -85,6 +121,17 @@ def parse_listener(text: str) -> TcpAddress:
     Raises ValueError that says what is wrong and what was expected.
     """
     return _tcp(text, first_port=0, expected=_EXPECTED_LISTENER)
+
+
+def is_url(text: str) -> bool:
+    """Tell whether a setting that may be a path or a URL is a URL."""
+    return text.startswith(("http://", "https://"))
+
+
+def is_open_url(url: str) -> bool:
+    """Tell whether what is fetched from `url` may be changed by who is on the way."""
+    parts = urlsplit(url)
+    return parts.scheme != "https" and not TcpAddress(parts.hostname or "", 0).local
 
 
 def _unix(text: str) -> UnixAddress:

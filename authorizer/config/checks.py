@@ -7,12 +7,18 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from authorizer.config.addresses import TcpAddress, parse_listener, parse_target
+from authorizer.config.addresses import (
+    UnixAddress,
+    is_open_url,
+    is_url,
+    parse_endpoint,
+    parse_listener,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from authorizer.config.addresses import Address
+    from authorizer.config.addresses import Address, Endpoint
     from authorizer.config.origin import Origin
     from authorizer.config.settings import Settings
     from authorizer.errors import Problem
@@ -29,16 +35,16 @@ def check_together(settings: Settings, origin: Origin) -> Iterator[Problem]:
 def _check_listeners(settings: Settings, origin: Origin) -> Iterator[Problem]:
     server, admin = settings.server, settings.admin
     bound: dict[Address, str] = {}
-    for path, text, encrypted in (
-        (("server", "listen"), server.listen, server.tls is not None),
-        (("admin", "listen"), admin.listen, False),
+    for path, text, is_allowed in (
+        (("server", "listen"), server.listen, server.tls is not None or server.insecure_plaintext),
+        (("admin", "listen"), admin.listen, admin.insecure_plaintext),
     ):
         try:
             address = parse_listener(text)
         except ValueError as error:
             yield origin.problem(path, str(error))
             continue
-        if not (address.local or encrypted or server.insecure_plaintext):
+        if not (address.local or is_allowed):
             yield origin.problem(
                 path,
                 f"{address} can be reached from other machines, without TLS",
@@ -56,7 +62,7 @@ _INSTEAD_OF_PLAINTEXT: Final = {
     ),
     ("admin", "listen"): (
         "listen on 127.0.0.1,"
-        " or set `server.insecure_plaintext: true` where the network itself is trusted"
+        " or set `admin.insecure_plaintext: true` where whoever reaches it may read the metrics"
     ),
 }
 
@@ -70,18 +76,26 @@ def _check_pdp(settings: Settings, origin: Origin) -> Iterator[Problem]:
             "leave one of them out",
             key=True,
         )
-    known: set[Address] = set()
+    for name, where in (pdp.embedded.key_sets if pdp.embedded is not None else {}).items():
+        if is_url(where) and is_open_url(where) and not pdp.insecure_plaintext:
+            yield origin.problem(
+                ("pdp", "embedded", "key_sets", name),
+                "keys would be fetched from another machine without TLS",
+                "use https://, a file,"
+                " or set `pdp.insecure_plaintext: true` where the network itself is trusted",
+            )
+    known: set[Endpoint] = set()
     for number, text in enumerate(pdp.endpoints):
         path = ("pdp", "endpoints", number)
         try:
-            address = parse_target(text)
+            address = parse_endpoint(text)
         except ValueError as error:
             yield origin.problem(path, str(error))
             continue
         if address in known:
             yield origin.problem(path, f"{address} is there twice")
         known.add(address)
-        if isinstance(address, TcpAddress) and not (
+        if not isinstance(address, UnixAddress) and not (
             address.local or pdp.tls is not None or pdp.insecure_plaintext
         ):
             yield origin.problem(
@@ -112,6 +126,9 @@ def _files(
     if (embedded := settings.pdp.embedded) is not None:
         yield ("pdp", "embedded", "policies"), embedded.policies, _look_at_directory
         yield ("pdp", "embedded", "cerbos"), embedded.cerbos, _look_at_program
+        for key_set, where in embedded.key_sets.items():
+            if not is_url(where):
+                yield ("pdp", "embedded", "key_sets", key_set), where, _look_at_file
     for number, name in enumerate(settings.rules.paths):
         yield ("rules", "paths", number), name, _look_at_either
 

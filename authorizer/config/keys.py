@@ -28,9 +28,9 @@ FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
 class Key:
     """One setting.
 
-    `kind` is the name of what it refers to under `$defs`, `item_kind` what the items of a list
-    refer to; "" for nothing. `node` is its JSON Schema with what it refers to merged in.
-    `required` says whether its group needs it.
+    `kind` is the name of what it refers to under `$defs`, `item_kind` what the items of a list or
+    the values of a mapping refer to; "" for nothing. `node` is its JSON Schema with what it refers
+    to merged in. `required` says whether its group needs it.
     """
 
     path: tuple[str, ...]
@@ -74,7 +74,7 @@ def _keys(
                 path=(*path, name),
                 node={**definitions.get(kind, {}), **node},
                 kind=kind,
-                item_kind=_kind(node.get("items", {})),
+                item_kind=_kind(node.get("items", node.get("additionalProperties", {}))),
                 required=name in group.get("required", ()),
             )
 

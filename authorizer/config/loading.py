@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from authorizer.config.addresses import is_url
 from authorizer.config.checks import check_files, check_together
 from authorizer.config.keys import config_keys, config_schema
 from authorizer.config.layers import from_environment, from_flags
@@ -107,6 +108,8 @@ def _converted(value: object, kind: str, base: Path) -> object:
     """Return the value as the settings hold it."""
     if isinstance(value, list):
         return [_converted(item, kind, base) for item in value]
+    if isinstance(value, dict) and kind:
+        return {name: _converted(item, kind, base) for name, item in value.items()}
     if kind in _CONVERTERS:
         if not isinstance(value, str):
             msg = "expected a string"
@@ -131,6 +134,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[str, Path], object]]] = {
     "path": _absolute,
     # A bare name is looked up in PATH, when it is run.
     "program": lambda text, base: _absolute(text, base) if "/" in text else text,
+    "path_or_url": lambda text, base: text if is_url(text) else _absolute(text, base),
 }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final
 
+from authorizer.config.keys import config_keys
 from authorizer.source.document import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from authorizer.config.keys import Key
     from authorizer.config.layers import Assignment
     from authorizer.errors import Problem
     from authorizer.source.document import Document
@@ -45,17 +47,19 @@ class Origin:
     def place(self, path: Sequence[str | int], *, key: bool = False) -> Place:
         """Return where the setting at `path` was written; its place in `Document.place` style.
 
-        What a flag or a variable set is there, without a line. What nothing set is at the nearest
-        thing in the file that was written, or nowhere in "the defaults".
+        What a flag or a variable set is there, without a line. A setting that nothing set is "the
+        default of" it.
         """
         path = tuple(path)
         for length in range(len(path), 0, -1):
             if path[:length] in self._assigned:
                 return self._assigned[path[:length]]
+        if (unset := self._unset(path)) is not None:
+            return Place(f"the default of `{unset.dotted}`")
         if self._document is not None and self._document.value is not None:
             return self._document.place(path, key=key)
         inside = (place for name, place in self._assigned.items() if name[: len(path)] == path)
-        return next(inside, Place("the defaults" if self._document is None else self.name))
+        return next(inside, Place(self.name))
 
     def problem(
         self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False
@@ -71,6 +75,17 @@ class Origin:
     def name(self) -> str:
         """The name of the file, or "the configuration" without one."""
         return self._document.name if self._document is not None else "the configuration"
+
+    def _unset(self, path: tuple[str | int, ...]) -> Key | None:
+        """Return the setting that `path` is in, where it has its default."""
+        for key in config_keys():
+            if path[: len(key.path)] == key.path:
+                *groups, last = key.path
+                inner = self.value
+                for group in groups:
+                    inner = inner.get(group, {}) if isinstance(inner, dict) else {}
+                return None if isinstance(inner, dict) and last in inner else key
+        return None
 
     def _set(self, assignment: Assignment) -> None:
         *groups, last = assignment.path

@@ -36,7 +36,7 @@ class Server(Group, frozen=True):
     insecure_plaintext: bool = False
     deadline: Positive = 0.5
     unavailable_status: Literal[501, 503] = 501
-    max_body: Annotated[int, msgspec.Meta(ge=1)] = 1024 * 1024
+    max_body: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 512
     body_timeout: Positive = 5.0
     drain_delay: float | None = None
@@ -48,6 +48,7 @@ class Admin(Group, frozen=True):
     """The listener for operators: metrics and health."""
 
     listen: str = "127.0.0.1:8081"
+    insecure_plaintext: bool = False
 
 
 class PdpTls(Group, frozen=True):
@@ -64,12 +65,15 @@ class EmbeddedPdp(Group, frozen=True):
 
     policies: str
     cerbos: str | None = None
+    lenient_scope_search: bool = False
+    key_sets: dict[NonEmpty, NonEmpty] = msgspec.field(default_factory=dict)
 
 
 class PdpSettings(Group, frozen=True):
     """Where decisions come from: `endpoints` or `embedded`, never both."""
 
     endpoints: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ()
+    attempt_timeout: Positive = 0.15
     insecure_plaintext: bool = False
     tls: PdpTls | None = None
     embedded: EmbeddedPdp | None = None
@@ -89,6 +93,7 @@ class Principals(Group, frozen=True):
     """
 
     default: NonEmpty = "kratos"
+    keep: Annotated[int, msgspec.Meta(ge=1)] = 16 * 1024 * 1024
     profiles: dict[NonEmpty, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 

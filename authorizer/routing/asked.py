@@ -33,7 +33,8 @@ class Asked:
 
     method: str
     query_string: str = ""
-    headers: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING)
+    # One may be a token.
+    headers: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING, repr=False)
 
     @cached_property
     def query(self) -> Mapping[str, list[str]]:

@@ -87,7 +87,10 @@ class Authorizer:
             )
             return _without_request(decision_id, outcome)
         try:
-            return await self._decide(decode(body), snapshot, decision_id, started)
+            # Oathkeeper passes on the caller's own; a profile may want its token.
+            authorization = tuple(request.headers.getall("Authorization", ()))
+            access = decode(body, authorization, known=snapshot.kept.extra_of)
+            return await self._decide(access, snapshot, decision_id, started)
         finally:
             self._with.places.give_back()
 
@@ -125,17 +128,22 @@ class Authorizer:
     def _answer(
         self, record: DecisionRecord, started: float, pointer: str | None
     ) -> web.StreamResponse:
-        record = dataclasses.replace(record, total_seconds=time.monotonic() - started)
-        for sink in self._with.sinks:
-            try:
-                sink.record(record)
-            except Exception:  # noqa: BLE001 - whatever a sink does, the answer stands
-                _log.error("sink.failed", sink=type(sink).__name__, exc_info=True)
+        seconds = time.monotonic() - started
+        # In the next turn of the event loop, when the answer is on its way.
+        asyncio.get_running_loop().call_soon(self._tell_sinks, record, seconds)
         said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
         response = web.Response(status=said.status, headers=said.headers, body=said.body)
         if record.outcome.reason in _HALF_READ or self._with.readiness.draining:
             response.force_close()
         return response
+
+    def _tell_sinks(self, record: DecisionRecord, seconds: float) -> None:
+        record = dataclasses.replace(record, total_seconds=seconds)
+        for sink in self._with.sinks:
+            try:
+                sink.record(record)
+            except Exception:  # noqa: BLE001 - whatever a sink does, the answer stands
+                _log.error("sink.failed", sink=type(sink).__name__, exc_info=True)
 
 
 def _without_request(decision_id: str, outcome: Outcome) -> DecisionRecord:

@@ -10,6 +10,7 @@ from authorizer import engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from authorizer.config.origin import Origin
     from authorizer.config.settings import Settings
     from authorizer.model import AccessRequest, DecisionRecord
     from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
@@ -44,11 +45,13 @@ class Decide(Protocol):
 class Collaborators:
     """Everything that the two listeners share.
 
-    `settings` are those of the start: a listener's own do not change while it runs.
+    `settings` are those of the start: a listener's own do not change while it runs. `origin` says
+    where each of them was written.
     `exposition` takes the PDP's health, and gives the metrics as bytes and their content type.
     """
 
     settings: Settings
+    origin: Origin
     current: Current
     pdp: Pdp
     decide: Decide = engine.decide

@@ -28,6 +28,8 @@ _KEEPALIVE: Final = 120.0
 # Oathkeeper passes the caller's Authorization on. It takes headers of a megabyte itself; what we
 # would not take, the caller would see as a 500.
 _MAX_HEADER: Final = 64 * 1024
+# Which library, in which version: nobody needs to know, and aiohttp tells everybody.
+_NAME: Final = "authorizer"
 # How long a client that was refused half-way may go on sending, so that it reads the answer.
 _LINGERING: Final = 1.0
 
@@ -43,7 +45,8 @@ class Endpoint(web.Server):
     def __init__(
         self, routes: Routes, *, refuse_unreadable: Callable[[], web.StreamResponse]
     ) -> None:
-        super().__init__(self._handle)
+        # Who has hung up wants no answer: the PDP need not find one.
+        super().__init__(self._handle, handler_cancellation=True)
         self._routes = routes
         self._refuse_unreadable = refuse_unreadable
         self._open = 0
@@ -62,7 +65,7 @@ class Endpoint(web.Server):
         self._open += 1
         self._quiet.clear()
         try:
-            return await self._dispatch(request)
+            return _named(await self._dispatch(request))
         finally:
             self._open -= 1
             if not self._open:
@@ -119,7 +122,7 @@ class _Connection(web.RequestHandler):
             _log.error("server.failed", exc_info=exc)
             response = _error(501, "a fault of the authorizer; see its log")
         response.force_close()
-        return response
+        return _named(response)
 
 
 def refuse_unreadable() -> web.StreamResponse:
@@ -132,6 +135,11 @@ def json_response(status: int, content: Any) -> web.Response:  # noqa: ANN401 - 
     return web.Response(
         status=status, body=msgspec.json.encode(content), content_type="application/json"
     )
+
+
+def _named(response: web.StreamResponse) -> web.StreamResponse:
+    response.headers["Server"] = _NAME
+    return response
 
 
 def _error(status: int, message: str) -> web.Response:

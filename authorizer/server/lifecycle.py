@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from authorizer.config.addresses import TcpAddress, parse_listener
-from authorizer.errors import ConfigError, Problem
+from authorizer.errors import ConfigError
 from authorizer.server.authorize import Authorizer
 from authorizer.server.endpoint import Endpoint, refuse_unreadable
 from authorizer.server.operations import Health, metrics
@@ -17,12 +18,13 @@ from authorizer.server.tls import listener_context
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Sequence
 
     from authorizer.server.collaborators import Collaborators
     from authorizer.server.endpoint import Handler, Routes
 
-_SERVER: Final = "server.listen"
-_ADMIN: Final = "admin.listen"
+_SERVER: Final = ("server", "listen")
+_ADMIN: Final = ("admin", "listen")
 # Where load balancers must first learn that we are not ready; config.schema.json says the same.
 _DRAIN_DELAY: Final = 5.0
 # At 16 questions at once, more than half of Oathkeeper's come on a connection of their own.
@@ -57,15 +59,13 @@ class Listeners:
         Raises ConfigError that says which could not be opened, why, and what to do.
         """
         settings = self._with.settings
-        server = _parse(_SERVER, settings.server.listen)
-        admin = _parse(_ADMIN, settings.admin.listen)
+        server = self._parse(_SERVER, settings.server.listen)
+        admin = self._parse(_ADMIN, settings.admin.listen)
         tls = settings.server.tls
-        if tls is None and not server.local and not settings.server.insecure_plaintext:
-            raise _refused(
-                _SERVER,
-                f"{server} can be reached from other machines, and is not encrypted",
-                "give server.tls, listen on 127.0.0.1, or say server.insecure_plaintext: true",
-            )
+        self._refuse_plaintext(
+            _SERVER, server, allowed=tls is not None or settings.server.insecure_plaintext
+        )
+        self._refuse_plaintext(_ADMIN, admin, allowed=settings.admin.insecure_plaintext)
         context = None if tls is None else listener_context(tls)
         authorizer = Authorizer(self._with)
         health = Health(self._with.readiness)
@@ -85,8 +85,8 @@ class Listeners:
         asking = Endpoint(for_oathkeeper, refuse_unreadable=authorizer.refuse_unreadable)
         operating = Endpoint(for_operators, refuse_unreadable=refuse_unreadable)
         try:
-            self._open.append(await _Listener.open(_SERVER, server, asking, context))
-            self._open.append(await _Listener.open(_ADMIN, admin, operating, None))
+            self._open.append(await self._listen(_SERVER, server, asking, context))
+            self._open.append(await self._listen(_ADMIN, admin, operating, None))
         except BaseException:
             await self._close(0.0)
             raise
@@ -105,6 +105,39 @@ class Listeners:
                 delay = 0.0 if self.address.local else _DRAIN_DELAY
             await asyncio.sleep(delay)
         await self._close(settings.drain_timeout)
+
+    def _parse(self, key: Sequence[str], text: str) -> TcpAddress:
+        try:
+            return parse_listener(text)
+        except ValueError as error:
+            raise self._refused(key, str(error)) from None
+
+    def _refuse_plaintext(self, key: Sequence[str], address: TcpAddress, *, allowed: bool) -> None:
+        # The configuration was held to this too; a listener is never opened past it.
+        if not allowed and not address.local:
+            message = f"{address} can be reached from other machines, and is not encrypted"
+            hint = f"listen on 127.0.0.1, or say `{key[0]}.insecure_plaintext: true`"
+            raise self._refused(key, message, hint)
+
+    async def _listen(
+        self,
+        key: Sequence[str],
+        address: TcpAddress,
+        endpoint: Endpoint,
+        context: ssl.SSLContext | None,
+    ) -> _Listener:
+        try:
+            return await _Listener.open(address, endpoint, context)
+        except OSError as error:
+            # uvloop's own text for it says the address once more.
+            why = os.strerror(error.errno) if error.errno else str(error)
+            message = f"cannot listen on {address}: {why}"
+            hint = "free the address, or choose another"
+            raise self._refused(key, message, hint) from error
+
+    def _refused(self, key: Sequence[str], message: str, hint: str = "") -> ConfigError:
+        named = f"`{'.'.join(key)}`: {message}"
+        return ConfigError([self._with.origin.problem(key, named, hint)])
 
     async def _close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         async with self._closing:
@@ -125,12 +158,9 @@ class _Listener:
 
     @classmethod
     async def open(
-        cls,
-        key: str,
-        address: TcpAddress,
-        endpoint: Endpoint,
-        context: ssl.SSLContext | None,
+        cls, address: TcpAddress, endpoint: Endpoint, context: ssl.SSLContext | None
     ) -> _Listener:
+        """Open a port. Raises OSError."""
         runner = web.ServerRunner(endpoint, shutdown_timeout=_CUT_OFF)
         await runner.setup()
         site = web.TCPSite(
@@ -138,13 +168,9 @@ class _Listener:
         )
         try:
             await site.start()
-        except OSError as error:
+        except OSError:
             await runner.cleanup()
-            raise _refused(
-                key,
-                f"cannot listen on {address}: {error.strerror or error}",
-                "free the address, or choose another",
-            ) from error
+            raise
         return cls(endpoint, runner, site)
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
@@ -160,14 +186,3 @@ class _Listener:
 
 def _reading(handler: Handler) -> dict[str, Handler]:
     return {"GET": handler, "HEAD": handler}
-
-
-def _parse(key: str, text: str) -> TcpAddress:
-    try:
-        return parse_listener(text)
-    except ValueError as error:
-        raise _refused(key, str(error)) from None
-
-
-def _refused(key: str, message: str, hint: str = "") -> ConfigError:
-    return ConfigError([Problem(key, 0, 0, message, hint)])

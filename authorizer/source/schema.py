@@ -111,7 +111,7 @@ def _explain(error: ValidationError) -> Iterator[_Finding]:
             yield from _explain_unknown_keys(error, path)
         case "required":
             for name in _argument(error):
-                if name not in _instance(error):
+                if name not in _instance(error) and not _is_misspelt(name, error):
                     yield _Finding(path, f"`{name}` is missing", key=True)
         case "dependentRequired":
             yield from _explain_dependencies(error, path)
@@ -124,12 +124,30 @@ def _explain(error: ValidationError) -> Iterator[_Finding]:
 def _explain_unknown_keys(
     error: ValidationError, path: tuple[str | int, ...]
 ) -> Iterator[_Finding]:
-    schema = error.schema if isinstance(error.schema, dict) else {}
+    known = _definition(error).get("properties", {})
+    for key in _unknown_keys(error):
+        yield _Finding((*path, key), f"unknown key `{key}`", did_you_mean(key, known), key=True)
+
+
+def _unknown_keys(error: ValidationError) -> Iterator[str]:
+    schema = _definition(error)
     known = schema.get("properties", {})
     patterns = schema.get("patternProperties", {})
     for key in _instance(error):
         if key not in known and not any(re.search(pattern, key) for pattern in patterns):
-            yield _Finding((*path, key), f"unknown key `{key}`", did_you_mean(key, known), key=True)
+            yield key
+
+
+def _is_misspelt(name: str, error: ValidationError) -> bool:
+    """Say whether a missing key is there under a name that is told as unknown: one slip."""
+    schema = _definition(error)
+    return schema.get("additionalProperties") is False and any(
+        nearest(key, schema.get("properties", {})) == name for key in _unknown_keys(error)
+    )
+
+
+def _definition(error: ValidationError) -> dict[str, Any]:
+    return error.schema if isinstance(error.schema, dict) else {}
 
 
 def _explain_dependencies(

@@ -162,7 +162,7 @@ REFUSED: list[tuple[dict[str, str], list[str]]] = [
     ),
     (
         {"authorizer.yaml": CONFIG + "principals: {profiles: {p: {shape: session, role: []}}}\n"},
-        ["error: authorizer.yaml:4:25: `roles` is missing", "unknown key `role`"],
+        ["error: authorizer.yaml:4:45: unknown key `role` (did you mean `roles`?)"],
     ),
     ({"authorizer.yaml": f"{CONFIG}principals: {{default: nobody}}\n"}, [
         "error: authorizer.yaml:4:23: the default profile `nobody` is not there"]),
@@ -245,7 +245,8 @@ def test_a_port_that_is_taken_is_told(folder: Path, key: str) -> None:
         flag = {"server": "--listen", "admin": "--admin-listen"}[key]
         done = run(folder, "serve", flag, address)
     assert done.returncode == 2
-    assert f"error: {key}.listen: cannot listen on {address}: " in done.stderr
+    told = f"error: {flag}: `{key}.listen`: cannot listen on {address}: Address already in use ("
+    assert told in done.stderr
     assert "free the address" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
 

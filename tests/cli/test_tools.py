@@ -91,6 +91,14 @@ def test_explain_takes_a_path_and_a_name(command: Command) -> None:
     assert "no PDP was asked" in out
 
 
+def test_explain_notes_that_a_method_in_small_letters_is_another_one(command: Command) -> None:
+    status, out, err = command("explain", "get", "/d/1", "--no-pdp")
+    assert status == 0
+    assert "method_not_mapped" in out
+    assert err == "note: methods tell case apart: get is not GET\n"
+    assert command("explain", "Frobnicate", "/d/1", "--no-pdp")[2] == ""
+
+
 def test_explain_tells_a_program_the_same(command: Command) -> None:
     arguments = ["explain", "GET", "https://x.test/d/1?q=1", "--as", "ann", "--no-pdp"]
     status, out, _ = command(*arguments, "--format", "json")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from authorizer.config.addresses import (
     LONGEST_SOCKET_PATH,
+    DnsName,
     TcpAddress,
     UnixAddress,
+    parse_endpoint,
     parse_listener,
     parse_target,
 )
@@ -72,6 +74,32 @@ def test_what_is_an_address_is_read_and_known_to_be_local_or_not(
 def test_what_is_no_address_is_refused_with_what_was_expected(text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         parse_target(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "local"),
+    [
+        ("dns:///cerbos.internal:3593", DnsName("cerbos.internal", 3593), False),
+        ("dns:///localhost:1", DnsName("localhost", 1), True),
+        ("dns:///[::1]:1", DnsName("::1", 1), True),
+    ],
+)
+def test_a_name_may_stand_for_all_its_addresses(text: str, name: DnsName, *, local: bool) -> None:
+    found = parse_endpoint(text)
+    assert found == name
+    assert found.local is local
+    assert parse_endpoint(str(found)) == found
+
+
+@pytest.mark.parametrize("text", ["dns://8.8.8.8/a:1", "dns:a:1", "dns:///a", "dns:////a:1"])
+def test_no_other_way_to_write_a_name_is_taken(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected host:port|is ambiguous"):
+        parse_endpoint(text)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:3593", "unix:/run/cerbos.sock", "cerbos:3593"])
+def test_an_endpoint_may_be_any_address_too(text: str) -> None:
+    assert parse_endpoint(text) == parse_target(text)
 
 
 def test_a_listener_may_take_any_free_port_but_is_no_socket() -> None:

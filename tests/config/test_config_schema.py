@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from authorizer.config.addresses import parse_listener, parse_target
+from authorizer.config.addresses import parse_endpoint, parse_listener
 from authorizer.config.keys import FLAGS, Key, config_keys, config_schema
 from authorizer.config.loading import decode, load
 from authorizer.config.reference import BEGIN, END, refreshed
@@ -76,11 +77,14 @@ def decoded(written: Mapping[str, Any]) -> Settings:
 
 
 def test_the_defaults_that_the_schema_tells_are_those_of_the_types() -> None:
-    defaults: dict[str, Any] = {}
     for key in config_keys():
         if "default" in key.node and not key.required:
-            merged(defaults, nested(key.path, key.node["default"]))
-    assert decoded(defaults) == decoded({})
+            beside: dict[str, Any] = {}
+            for other in config_keys():
+                if other.required and other.path[:-1] == key.path[:-1]:
+                    merged(beside, nested(other.path, other.node["examples"][0]))
+            given = merged(copy.deepcopy(beside), nested(key.path, key.node["default"]))
+            assert decoded(given) == decoded(beside), key.dotted
     relative = msgspec.structs.replace(decoded({}), rules=Settings().rules)
     assert relative == Settings()
 
@@ -105,7 +109,7 @@ def test_every_flag_sets_a_setting() -> None:
 
 # Valid and invalid values for every kind of setting; each meets every key.
 _VALUES = [
-    *("", "text", "NO", "a\0b", "127.0.0.1:80", "unix:/run/x", "localhost", "http://a:1"),
+    *("", "text", "NO", "a\0b", "127.0.0.1:80", "unix:/run/x", "localhost", "http://a:1", "dns:///a:1"),
     *("0s", "500ms", "1.5s", "5", "1000000s", "5 s", "1MiB", "0B", "0.5KiB", "1GB", "5s\n"),
     *("enforce", "observe", "auto", "json", "debug", "info", "kratos"),
     *(True, False, 0, 1, -1, 501, 502, 503, 501.0, 0.5, 10**7 + 1, 10**15),
@@ -140,7 +144,7 @@ def types_accept(written: Mapping[str, Any]) -> bool:
         parse_listener(settings.server.listen)
         parse_listener(settings.admin.listen)
         for endpoint in settings.pdp.endpoints:
-            parse_target(endpoint)
+            parse_endpoint(endpoint)
     except ValueError:
         return False
     tls = settings.pdp.tls
@@ -207,5 +211,4 @@ def test_the_variables_that_the_page_shows_are_accepted(tmp_path: Path) -> None:
     shown = dict(re.findall(r"`(AUTHORIZER__[A-Z_]+)=(.+?)`", page))
     assert len(shown) == 4
     (tmp_path / "rules").mkdir()
-    shown["AUTHORIZER__PDP__INSECURE_PLAINTEXT"] = "true"
     load(None, {}, shown, tmp_path)

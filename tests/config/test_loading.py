@@ -79,9 +79,12 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
     ("server.drain_timeout", ("1s", "1m", None), (1.0, 60.0, None)),
     ("server.ready_requires_pdp", ("true", "false", None), (True, False, None)),
     ("server.insecure_plaintext", ("true", "false", None), (True, False, None)),
+    ("admin.insecure_plaintext", ("true", "false", None), (True, False, None)),
+    ("pdp.attempt_timeout", ("50ms", "1s", None), (0.05, 1.0, None)),
     ("pdp.insecure_plaintext", ("true", "false", None), (True, False, None)),
     ("pdp.tls.server_name", ("a", "b", None), ("a", "b", None)),
     ("principals.default", ("anonymous", "NO", None), ("anonymous", "NO", None)),
+    ("principals.keep", ("64KiB", "2MiB", None), (65536, 2 * 1024**2, None)),
     (
         "principals.profiles",
         ("{a: {shape: kratos}}", "{b: {roles: [x]}}", None),
@@ -94,7 +97,10 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
 ]
 # Files that are named have to be there: these have tests of their own below.
 FILES = {"server.tls.certificate", "server.tls.key", "pdp.tls.ca", "pdp.tls.certificate",
-         "pdp.tls.key", "pdp.embedded.policies", "pdp.embedded.cerbos", "rules.paths"}  # fmt: skip
+         "pdp.tls.key", "pdp.embedded.policies", "pdp.embedded.cerbos", "pdp.embedded.key_sets",
+         "rules.paths"}  # fmt: skip
+# Means nothing without a file that is named.
+BESIDE_A_FILE = {"pdp.embedded.lenient_scope_search"}
 
 
 @pytest.mark.parametrize(("setting", "written", "meant"), LAYERS, ids=[row[0] for row in LAYERS])
@@ -131,7 +137,23 @@ def test_each_layer_wins_over_those_below(
 
 
 def test_the_table_above_knows_every_setting() -> None:
-    assert {row[0] for row in LAYERS} | FILES == {key.dotted for key in config_keys()}
+    known = {row[0] for row in LAYERS} | FILES | BESIDE_A_FILE
+    assert known == {key.dotted for key in config_keys()}
+
+
+def test_how_scopes_are_searched_stays_where_other_policies_are_named(folder: Path) -> None:
+    def searched(inner: str, **more: Any) -> bool:  # noqa: ANN401 - any layer
+        embedded = loaded(folder, f"pdp: {{embedded: {{{inner}}}}}", **more).settings.pdp.embedded
+        assert embedded is not None
+        return embedded.lenient_scope_search
+
+    given = "policies: policies, lenient_scope_search: true"
+    assert not searched("policies: policies")
+    assert searched(given)
+    assert searched(given, flags={"--embedded-pdp": "policies"})
+    variable = "AUTHORIZER__PDP__EMBEDDED__LENIENT_SCOPE_SEARCH"
+    assert not searched(given, environ={variable: "false"})
+    assert searched("policies: policies", environ={variable: "true"})
 
 
 def test_nothing_given_is_the_defaults(folder: Path) -> None:
@@ -186,6 +208,18 @@ def test_a_program_without_a_slash_is_left_to_be_looked_up(folder: Path) -> None
     ]
 
 
+def test_a_key_set_is_a_file_or_a_url(folder: Path) -> None:
+    (folder / "keys.json").write_text("{}")
+    urls = {"h": "https://auth.acme.test/jwks", "l": "http://127.0.0.1:4444/jwks"}
+    listed = "".join(f", {name}: '{url}'" for name, url in urls.items())
+    text = f"pdp: {{embedded: {{policies: policies, key_sets: {{f: keys.json{listed}}}}}}}"
+    embedded = loaded(folder, text).settings.pdp.embedded
+    assert embedded is not None
+    assert embedded.key_sets == {"f": str(folder / "keys.json"), **urls}
+    trusted = "insecure_plaintext: true, embedded: {policies: policies, key_sets: {a: 'http://a'}}"
+    assert loaded(folder, f"pdp: {{{trusted}}}").settings.pdp.embedded is not None
+
+
 def test_naming_a_pdp_in_a_stronger_place_displaces_the_other_kind(folder: Path) -> None:
     embedded = "pdp: {embedded: {policies: policies}}\n"
     found = loaded(folder, embedded, flags={"--pdp": ["localhost:1"]})
@@ -196,7 +230,7 @@ def test_naming_a_pdp_in_a_stronger_place_displaces_the_other_kind(folder: Path)
     found = loaded(folder, environ=environ, flags={"--embedded-pdp": "policies"})
     assert found.settings.pdp.endpoints == ()
     assert found.settings.pdp.embedded is not None
-    assert found.origin.place(("pdp", "endpoints")).source == "authorizer.yaml"
+    assert found.origin.place(("pdp", "endpoints")).source == "the default of `pdp.endpoints`"
 
 
 def test_both_kinds_of_pdp_in_one_place_are_an_error(folder: Path) -> None:
@@ -311,10 +345,17 @@ def test_a_broken_file_is_told_beside_the_environment(folder: Path) -> None:
             "admin: {listen: 'host.test:80'}",
             "1:17: host.test:80 can be reached from other machines",
         ),
+        (
+            "{server: {insecure_plaintext: true}, admin: {listen: '0.0.0.0:80'}}",
+            "1:54: 0.0.0.0:80 can be reached from other machines",
+        ),
+        ("pdp: {endpoints: [cerbos.internal]}", "1:19: expected host:port, such as"),
+        ("pdp: {embedded: {polices: policies}}", "1:18: unknown key `polices` (did you mean"),
         ("pdp: {endpoints: ['localhost:1', 'a.test:1']}", "1:34: a.test:1 is on another machine"),
         ("server: {listen: '127.0.0.1:99999'}", "1:18: '127.0.0.1:99999' has no port from 0"),
         ("pdp: {endpoints: ['1.2.3:1']}", "1:19: '1.2.3:1' has an IPv4 address that is none"),
         ("pdp: {endpoints: ['a:1', 'a:1'], tls: {}}", "1:26: a:1 is there twice"),
+        ("pdp: {endpoints: ['dns:///a:1']}", "1:19: dns:///a:1 is on another machine"),
         ("admin: {listen: '127.0.0.1:8080'}", "1:17: 127.0.0.1:8080 is taken by `server.listen`"),
         ("server: {unavailable_status: 500}", "1:30: expected 501 or 503"),
         ("server: {tls: {key: k}}", "1:10: `certificate` is missing"),
@@ -322,6 +363,18 @@ def test_a_broken_file_is_told_beside_the_environment(folder: Path) -> None:
         ("pdp: {embedded: {policies: gone}}", "1:28: {folder}/gone cannot be read: No such file"),
         ("rules: {paths: [rules, gone]}", "1:24: {folder}/gone cannot be read: No such file"),
         ("pdp: {tls: {ca: rules}}", "1:17: {folder}/rules is not a file"),
+        (
+            "pdp: {embedded: {policies: policies, key_sets: {a: gone.json}}}",
+            "1:52: {folder}/gone.json cannot be read: No such file",
+        ),
+        (
+            "pdp: {embedded: {policies: policies, key_sets: {a: 'http://auth.acme.test/jwks'}}}",
+            "1:52: keys would be fetched from another machine without TLS",
+        ),
+        (
+            "pdp: {embedded: {policies: policies, key_sets: {a: 'http:///jwks'}}}",
+            "1:52: expected a path, or a URL that begins with https://",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused(
@@ -335,7 +388,7 @@ def test_settings_that_do_not_fit_together_are_refused(
     "text",
     [
         "server: {listen: '0.0.0.0:80', insecure_plaintext: true}",
-        "{server: {insecure_plaintext: true}, admin: {listen: '0.0.0.0:80'}}",
+        "admin: {listen: '0.0.0.0:80', insecure_plaintext: true}",
         "pdp: {endpoints: ['a.test:1'], tls: {}}",
         "pdp: {endpoints: ['a.test:1'], insecure_plaintext: true}",
         "pdp: {endpoints: ['unix:/run/cerbos.sock', '[::1]:1', 'localhost:1']}",
@@ -395,11 +448,17 @@ def test_the_origin_names_the_line_of_what_a_later_check_refuses(folder: Path) -
     assert str(origin.problem(path, "is unknown")) == "authorizer.yaml:5:15: is unknown"
     place = origin.place(("principals", "profiles", "staff"), key=True)
     assert str(place) == "authorizer.yaml:3:5"
+    missing = origin.place(("principals", "profiles", "staff", "require"))
+    assert str(missing) == "authorizer.yaml:4:7", "what has it, where there is none"
 
     variable = {"AUTHORIZER__PRINCIPALS__PROFILES": "{staff: {roles: [x]}}"}
     origin = loaded(folder, text, environ=variable).origin
     assert str(origin.place(path)) == "AUTHORIZER__PRINCIPALS__PROFILES"
 
 
-def test_the_origin_of_what_nothing_set_is_the_defaults(folder: Path) -> None:
-    assert str(loaded(folder).origin.place(("server", "listen"))) == "the defaults"
+def test_the_origin_of_what_nothing_set_is_the_settings_default(folder: Path) -> None:
+    (folder / "rules").rmdir()
+    for text in (None, "pdp: {tls: {}}\n"):
+        (found,) = refusals(folder, text)
+        rules = folder / "rules"
+        assert found.startswith(f"the default of `rules.paths`: {rules} cannot be read: No such")

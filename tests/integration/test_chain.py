@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from chain import Entrance, PdpKind, Question, running_chain
+from chain import Entrance, PdpKind, Question, bearer, running_chain
 from chain.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def test_what_a_caller_claims_of_the_decision_does_not_reach_the_application(
 def test_nothing_of_a_session_is_in_the_log(shared_chain: Chain) -> None:
     traits = {"email": "sam@acme.test", "org": "acme", "department": "a-trait-to-keep"}
     person = shared_chain.kratos.create("sam", traits)
-    session = shared_chain.kratos.log_in(person)
-    answer = shared_chain.ask(Question("GET", "/orgs/acme/documents"), session)
+    session = shared_chain.self_service.log_in(person)
+    answer = shared_chain.ask(Question("GET", "/orgs/acme/documents"), bearer(session))
     assert answer.status == 200
     log = shared_chain.programs["authorizer"].log.read_text()
     assert person.id in log

@@ -75,7 +75,7 @@ def test_the_demo_stops_all_that_it_started(stub: str, how: signal.Signals, tmp_
             if "Ctrl-C stops everything" in line:
                 break
         started = children(running.pid)
-        assert len(started) == 3, printed  # Kratos, the application, Oathkeeper
+        assert len(started) == 4, printed  # Kratos, Hydra, the application, Oathkeeper
         assert any("curl" in line for line in printed)
         running.send_signal(how)
         assert running.wait(60) == 0

@@ -12,7 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from chain import Entrance, PdpKind, Question, running_chain, wire
+from chain import Client, Entrance, Grant, PdpKind, Question, bearer, running_chain, wire
 from polling import until
 from processes import children, gone
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from chain import Chain, Program, SessionToken
+    from chain import Chain, Credential, Program
     from chain.wire import Reply
 
     Fault: TypeAlias = Callable[[Program], AbstractContextManager[None]]
@@ -141,6 +141,18 @@ def test_a_lost_kratos_lets_no_session_in(chain: Chain, fault: Fault) -> None:
     assert chain.ask(DOCUMENTS, log_in(chain)).status == 200
 
 
+@pytest.mark.parametrize("fault", [killed, stopped])
+def test_a_lost_hydra_lets_no_token_in_and_keeps_no_session_out(chain: Chain, fault: Fault) -> None:
+    token, session = client_token(chain), log_in(chain)
+    assert chain.ask(DOCUMENTS, token).status == 200
+    with fault(chain.programs["hydra"]):
+        for entrance in Entrance:
+            assert status(chain, entrance, DOCUMENTS, token) in (None, 500)
+            assert status(chain, entrance, DOCUMENTS, session) == 200
+    # A new one: a Hydra that was killed has forgotten all clients, as it keeps them in memory.
+    assert chain.ask(DOCUMENTS, client_token(chain)).status == 200
+
+
 def test_an_embedded_pdp_that_dies_is_replaced(tmp_path: Path) -> None:
     with running_chain(tmp_path) as chain:
         [pdp] = children(chain.programs["authorizer"].pid)
@@ -178,19 +190,26 @@ def status(
     chain: Chain,
     entrance: Entrance,
     question: Question = HANDBOOK,
-    session: SessionToken | None = None,
+    credential: Credential | None = None,
 ) -> int | None:
     """Ask through Oathkeeper; return the status, None when the caller has lost patience."""
     try:
-        return chain.send(question, session, entrance=entrance, timeout=PATIENCE).status
+        return chain.send(question, credential, entrance=entrance, timeout=PATIENCE).status
     except TimeoutError:
         return None
 
 
-def log_in(chain: Chain) -> SessionToken:
+def log_in(chain: Chain) -> Credential:
     """Create a member of acme, and log them in."""
     traits = {"email": f"{uuid.uuid4()}@acme.test", "org": "acme"}
-    return chain.kratos.log_in(chain.kratos.create("sam", traits))
+    return bearer(chain.self_service.log_in(chain.kratos.create("sam", traits)))
+
+
+def client_token(chain: Chain) -> Credential:
+    """Register a client that may list, and get it a token."""
+    client = Client(f"client-{uuid.uuid4()}", Grant.CLIENT_CREDENTIALS, "documents.list")
+    chain.hydra.register(client)
+    return bearer(chain.hydra.token(client))
 
 
 def ready(chain: Chain) -> Reply:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
+import socket
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -53,6 +56,20 @@ async def test_one_request_is_one_decision_and_one_record_with_its_time(service:
     [record] = service.sink.records
     assert record.decision_id == answer.headers["x-decision-id"]
     assert 0 < record.total_seconds < 10
+
+
+@pytest.mark.parametrize("tokens", [[], ["Bearer a.b.c"], ["Bearer a.b.c", "Bearer d.e.f"]])
+async def test_the_callers_authorization_goes_to_the_decision_and_to_no_record(
+    service: Service, tokens: list[str]
+) -> None:
+    """Each value of it: two are for the profile to refuse, which knows whether it wants one."""
+    lines = "\r\n".join(f"Authorization: {token}" for token in tokens)
+    answer = await service.ask(BODY, [lines] if tokens else [])
+    assert answer.status == 200
+    [asked] = service.decision.asked
+    assert asked.authorization == tuple(tokens)
+    for token in tokens:
+        assert token not in f"{asked!r}{service.sink.records!r}{answer.body!r}{answer.headers!r}"
 
 
 async def test_a_deny_is_403(service: Service) -> None:
@@ -308,6 +325,28 @@ async def test_observing_everything_covers_what_no_engine_saw_but_no_refusal() -
         "internal_error",
         None,
     ]
+
+
+async def test_nobody_waits_for_a_sink() -> None:
+    """What is told to sinks is told when the answer has reached its client."""
+    arrived: list[bool] = []
+
+    class Watching:
+        def record(self, record: DecisionRecord) -> None:
+            assert record.total_seconds > 0
+            arrived.append(bool(select.select([client], [], [], 0)[0]))
+
+    assembled = assemble(settings())
+    collaborators = replace(assembled.collaborators, sinks=[Watching()])
+    listeners = Listeners(collaborators)
+    await listeners.start()
+    at = listeners.address
+    with socket.create_connection((at.host, at.port)) as client:
+        client.settimeout(0)
+        await asyncio.get_running_loop().sock_sendall(client, post())
+        await eventually(lambda: arrived)
+    await listeners.drain()
+    assert arrived == [True]
 
 
 async def test_a_sink_that_raises_changes_no_answer_and_stops_no_other_sink() -> None:

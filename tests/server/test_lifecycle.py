@@ -149,7 +149,7 @@ async def test_an_address_in_use_is_refused_by_its_key_and_nothing_stays_open(ke
         free = settings()
         group = msgspec.structs.replace(getattr(free, key), listen=busy)
         service = assemble(msgspec.structs.replace(free, **{key: group}))
-        with pytest.raises(ConfigError, match=f"{key}.listen: cannot listen on {busy}"):
+        with pytest.raises(ConfigError, match=f"`{key}.listen`: cannot listen on {busy}"):
             await service.listeners.start()
         await service.listeners.drain()
 
@@ -162,6 +162,14 @@ async def test_plaintext_that_others_can_reach_is_refused_unless_it_is_named_ins
         await assemble(settings(listen=listen)).listeners.start()
 
 
+async def test_to_let_others_reach_the_one_listener_does_not_open_the_other() -> None:
+    told = settings(listen="0.0.0.0:0", insecure_plaintext=True)
+    admin = msgspec.structs.replace(told.admin, listen="0.0.0.0:0")
+    service = assemble(msgspec.structs.replace(told, admin=admin))
+    with pytest.raises(ConfigError, match=r"`admin.listen`: .* say `admin.insecure_plaintext"):
+        await service.listeners.start()
+
+
 async def test_insecure_plaintext_may_be_said() -> None:
     everywhere = "0.0.0.0:0"
     async with serving(listen=everywhere, insecure_plaintext=True, drain_delay=0.0) as service:
@@ -171,7 +179,7 @@ async def test_insecure_plaintext_may_be_said() -> None:
 
 
 async def test_an_address_that_is_none_is_refused_by_its_key() -> None:
-    with pytest.raises(ConfigError, match=r"server\.listen: '8080' has no port"):
+    with pytest.raises(ConfigError, match=r"`server\.listen`: '8080' has no port"):
         await assemble(settings(listen="8080")).listeners.start()
 
 

@@ -50,6 +50,12 @@ async def test_what_is_not_http_is_400_in_json_quotes_nothing_and_is_recorded(
     assert "secret" not in caplog.text + str(logs)
 
 
+async def test_no_answer_tells_which_libraries_run_here(service: Service) -> None:
+    for text in (post(), b"nonsense\r\n\r\n", b"GET /nowhere HTTP/1.1\r\nHost: a\r\n\r\n"):
+        answer = await service.send(text)
+        assert answer.headers["server"] == "authorizer"
+
+
 async def test_a_long_bearer_token_of_the_caller_is_no_reason_to_refuse(service: Service) -> None:
     """Oathkeeper passes the caller's Authorization on, and takes far longer ones itself."""
     answer = await service.ask(BODY, ["Authorization: Bearer " + "x" * 60_000])

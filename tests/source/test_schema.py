@@ -94,6 +94,19 @@ def test_each_missing_key_is_told_once_at_the_key_of_its_mapping() -> None:
     ]
 
 
+def test_a_missing_key_that_is_there_misspelt_is_one_problem() -> None:
+    names: dict[str, Any] = {"certificate": {}, "key": {}, "chain": {}}
+    definition = {"required": ["certificate", "key"], "properties": names}
+    closed = {**definition, "additionalProperties": False}
+    assert refusals({"properties": {"tls": closed}}, "tls:\n  certificat: 1\n") == [
+        "1:1: `key` is missing",
+        "2:3: unknown key `certificat` (did you mean `certificate`?)",
+    ]
+    assert refusals({"properties": {"tls": definition}}, "tls: {certificat: 1, key: 1}\n") == [
+        "1:1: `certificate` is missing"
+    ]
+
+
 def test_a_key_that_needs_another_is_refused_where_it_stands() -> None:
     definition = {"dependentRequired": {"certificate": ["key"]}}
     assert refusals(definition, "b: 1\ncertificate: c\n") == [
