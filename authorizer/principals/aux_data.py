@@ -28,7 +28,8 @@ AUTHORIZATION: Final = "authorization"
 _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+")
 _ANY: Final = msgspec.json.Decoder()
 # By these the token in a header is known to be the one that was verified, where `extra` has them.
-_IDENTIFYING: Final = ("iss", "jti")
+# (`aud` and `scp` Oathkeeper's `jwt` writes in a way of its own.)
+_IDENTIFYING: Final = ("iss", "jti", "exp", "iat", "nbf", "client_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from authorizer.principals.identity import Extra, Identity
 
 _EXT: Final = "ext"
+# What only an ID token has (OpenID Connect Core, section 2). Hydra's has claims that the consent
+# page chose, a scope perhaps, and Hydra's JWKS has its key beside that of access tokens.
+_OF_AN_ID_TOKEN: Final = ("at_hash", "c_hash", "nonce")
 
 
 def fits(extra: Extra) -> bool:
@@ -43,6 +46,8 @@ def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | R
     """Return whose token it is; `extra` fits, `now` is Unix time in seconds."""
     if extra["sub"] != subject:
         return Rejected("the token is of another subject")
+    if any(name in extra for name in _OF_AN_ID_TOKEN):
+        return Rejected("it is an ID token, which says who somebody is, and opens nothing")
     try:
         lifetime = Lifetime("token", _moment(extra, "nbf"), _moment(extra, "exp"))
         if objection := lifetime.objection(now):

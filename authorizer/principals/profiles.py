@@ -57,6 +57,7 @@ class Shape(enum.StrEnum):
     ANONYMOUS = "anonymous"
 
 
+_NAMELESS: Final = frozenset({Shape.SESSION, Shape.ANONYMOUS})
 _TOKENS: Final = frozenset({Shape.INTROSPECTION, Shape.CLAIMS, Shape.CLIENT})
 # Who comes by a secret, or by nothing, has no token that could be passed on.
 _WITHOUT_TOKEN: Final = frozenset({Shape.CLIENT, Shape.ANONYMOUS})
@@ -132,20 +133,13 @@ class Profile:
 
         The request fits, and the principal is good at `now`, Unix time in seconds.
         """
-        identity: Identity | Rejected
-        match self.shape:
-            case Shape.SESSION:
-                identity = session.identify(request.subject, request.extra or {}, now)
-            case Shape.INTROSPECTION:
-                identity = introspection.identify(request.subject, request.extra or {})
-            case Shape.CLAIMS:
-                identity = claims.identify(request.subject, request.extra or {}, now)
-            case Shape.CLIENT:
-                identity = token.bearer(request.subject, {}, request.subject, (), {})
-            case Shape.ANONYMOUS:
-                identity = Identity(_ANONYMOUS, {}, {})
+        identity = self._identity(request, now)
         if isinstance(identity, Rejected):
             return Deny(Reason.PRINCIPAL_REJECTED, identity.detail)
+        if _UNCLEAR.search(identity.id):
+            # Oathkeeper writes U+FFFD for what is not UTF-8: two people might become one.
+            detail = "the subject has a control character, or one that was replaced on the way"
+            return Deny(Reason.PRINCIPAL_REJECTED, detail)
         holder = [identity.holder] if identity.holder else []
         names = {"subject": request.subject, "extra": request.extra, "holder": holder}
         bindings = Bindings(names)
@@ -167,6 +161,20 @@ class Profile:
             return Built(principal, identity.lifetime, self.jwt)
         except ExpressionError as error:
             return Deny(Reason.PRINCIPAL_REJECTED, f"profile {self.name}: {error}")
+
+    def _identity(self, request: AccessRequest, now: float) -> Identity | Rejected:
+        extra = request.extra or {}
+        match self.shape:
+            case Shape.SESSION:
+                return session.identify(request.subject, extra, now)
+            case Shape.INTROSPECTION:
+                return introspection.identify(request.subject, extra)
+            case Shape.CLAIMS:
+                return claims.identify(request.subject, extra, now)
+            case Shape.CLIENT:
+                return token.bearer(request.subject, {}, request.subject, (), {})
+            case Shape.ANONYMOUS:
+                return Identity(_ANONYMOUS, {}, {})
 
     def _roles(self, bindings: Bindings) -> Iterator[str]:
         """Yield the roles, each once, in the order of the profile."""
@@ -249,11 +257,9 @@ def _fits_among(profile: Profile, named: Sequence[Profile], request: AccessReque
     if not profile.fits(request):
         return False
     # A subject and nothing else is also what a session without `extra_from` and an anonymous
-    # caller are known by.
+    # caller are known by, and the latter may have any name in Oathkeeper's configuration.
     return profile.shape is not Shape.CLIENT or not any(
-        other.shape is Shape.SESSION or other.fits(request)
-        for other in named
-        if other is not profile
+        other.shape in _NAMELESS or other.fits(request) for other in named if other is not profile
     )
 
 

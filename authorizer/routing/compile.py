@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from authorizer.errors import Problem
+    from authorizer.expressions.cel import Reference
     from authorizer.expressions.template import Template
     from authorizer.routing.table import RouteTable
     from authorizer.source.document import Document
@@ -48,6 +49,8 @@ _PERMITS: Final = {
     for key, value in (loosening.value.split(": "),)
 }
 _READS: Final = {reads.value: reads for reads in Reads}
+# What of a caller's no log has, whatever a rule makes of it.
+_UNLOGGED: Final = frozenset(("extra", "headers", "headers_all"))
 # Every answer has the first four; the others are between two machines of HTTP.
 RESERVED_HEADERS: Final = frozenset(
     (
@@ -238,16 +241,21 @@ def _response_headers(
 
 
 def _hidden(check: CheckTemplate, redact: frozenset[str]) -> CheckTemplate:
-    """Mark what a log must not have of a check, as a redacted capture is in it."""
-    if not redact:
-        return check
+    """Mark what a log must not have of a check: a redacted capture, a trait, a claim, a header."""
+
+    def hides(reference: Reference) -> bool:
+        match reference.name:
+            case "path":
+                return bool(redact) and (not reference.keys or reference.keys[0] in redact)
+            case "request":
+                return bool(redact) and reference.keys[:1] in ((), ("path",))
+            case "principal":
+                return reference.keys[:1] not in (("id",), ("roles",))
+            case name:
+                return name in _UNLOGGED
 
     def shows(*templates: Template) -> bool:
-        return any(
-            (reference.name == "path" and (not reference.keys or reference.keys[0] in redact))
-            or (reference.name == "request" and reference.keys[:1] in ((), ("path",)))
-            for _, _, reference in references(iter(templates))
-        )
+        return any(hides(reference) for _, _, reference in references(iter(templates)))
 
     hidden = {
         name

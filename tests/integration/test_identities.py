@@ -469,12 +469,31 @@ class TestForgery:
         assert chain.ask(VIEW, token, entrance=entrance) == ALLOW
 
     @pytest.mark.usefixtures("cast")
-    def test_an_id_token_opens_nothing(self, chain: Chain, entrance: Entrance) -> None:
-        """Hydra signs it with a key that Oathkeeper finds beside that of access tokens."""
+    @pytest.mark.parametrize(
+        "claims",
+        [
+            {},
+            {"scope": "documents.read"},
+            {"scp": ["documents.read"]},
+            {"scopes": "documents.read"},
+            {"client_id": "ID"},
+        ],
+    )
+    def test_an_id_token_opens_nothing(
+        self, chain: Chain, entrance: Entrance, claims: Mapping[str, Any]
+    ) -> None:
+        """Hydra signs it with a key that Oathkeeper finds beside that of access tokens.
+
+        Whatever the consent page puts into it, as the granted scope or the person for a client.
+        """
         client = Client(f"app-{uuid.uuid4()}", Grant.AUTHORIZATION_CODE, "openid documents.read")
         chain.hydra.register(client)
-        token = chain.hydra.id_token_for(client, member(chain), {"org": "acme"})
-        assert chain.ask(VIEW, bearer(token), entrance=entrance) == DENY
+        person = member(chain)
+        said = {name: person.id if text == "ID" else text for name, text in claims.items()}
+        token = chain.hydra.id_token_for(client, person, {"org": "acme", **said})
+        assert chain.ask(VIEW, bearer(token), entrance=entrance) == Answer(
+            403, "principal_rejected"
+        )
 
     def test_a_jwt_that_hydra_did_not_sign_is_a_401(
         self, chain: Chain, cast: Cast, entrance: Entrance

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwts import jwt_of, segment, unsigned
 from sessions import NOW, question, session
-from tokens import HYDRA, introspected, jwt
+from tokens import introspected, jwt
 
 from authorizer.config.loading import load
 from authorizer.contract.decode import decode
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from authorizer.model import AccessRequest
 
-CLAIMS = {"iss": HYDRA, "sub": "ann", "jti": "token-1", "scp": ["documents.read"]}
+CLAIMS = {name: value for name, value in jwt().items() if name != "ext"}
 TOKEN = jwt_of(CLAIMS)
 SOURCE = JwtSource("authorization", "hydra")
 
@@ -143,6 +143,9 @@ OTHERS: list[dict[str, Any]] = [
     {**CLAIMS, "iss": "https://other.test/"},
     {**CLAIMS, "jti": "token-2"},
     {name: value for name, value in CLAIMS.items() if name != "jti"},
+    # A wider token of the same person, where the issuer gives its tokens no id.
+    *({**CLAIMS, name: CLAIMS[name] + 1} for name in ("exp", "iat", "nbf")),
+    {**CLAIMS, "client_id": "another"},
     {},
 ]
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marks import MARK, marked
 from sessions import NOW, question, session
+from tokens import jwt
 
 from authorizer.config.loading import load
 from authorizer.errors import ConfigError
@@ -104,7 +105,8 @@ CHOSEN: list[tuple[Mapping[str, Any] | None, str, tuple[str, ...], str]] = [
     (None, "", ("client",), "profile_mismatch"),
     (None, "", ("client", "anonymous"), "anonymous"),
     (None, "guest", ("client", "anonymous"), "anonymous"),
-    (None, "c", ("client", "anonymous"), "client"),
+    # Which may be what Oathkeeper's `anonymous` calls its subject.
+    (None, "c", ("client", "anonymous"), "profile_mismatch"),
     (None, "c", ("hydra",), "profile_mismatch"),
     # That is also what a session without `extra_from` looks like.
     (None, "ann", ("kratos", "client"), "profile_mismatch"),
@@ -572,3 +574,12 @@ def test_configured_profiles_stand_beside_the_built_in_ones(folder: Path) -> Non
     (folder / "authorizer.yaml").write_text(f"{CONFIG}  profiles: {{p: {good}}}\n")
     snapshot = build_snapshot(load(None, None, {}, folder))
     assert set(snapshot.profiles.by_name) == {*built_in, "p"}
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\n", "\x9f", "\ufffd", "\u2028"])
+def test_a_subject_that_is_not_what_it_seems_is_nobody(odd: str) -> None:
+    """Oathkeeper puts U+FFFD where bytes were not UTF-8: two subjects may have become one."""
+    for extra, name in ((None, "client"), (jwt(sub=f"ann{odd}"), "jwt")):
+        found = denial(question(extra, f"ann{odd}", name))
+        assert found.reason is Reason.PRINCIPAL_REJECTED
+        assert odd not in found.detail

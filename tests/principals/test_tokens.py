@@ -350,6 +350,16 @@ REJECTED: list[tuple[dict[str, Any], str, str, str]] = [
     (jwt(), "jwt", "", "the token is of another subject"),
     (jwt(), "jwt", "app", "the token is of another subject"),
     (jwt(), "jwt", "ANN", "the token is of another subject"),
+    # An ID token, whatever the consent page put into it.
+    *(
+        (
+            jwt(**{name: "x"}),
+            "jwt",
+            "ann",
+            "it is an ID token, which says who somebody is, and opens nothing",
+        )
+        for name in ("at_hash", "c_hash", "nonce")
+    ),
     (jwt(client_id=1), "jwt", "ann", "the token's client_id is not a text"),
     (jwt(client_id=""), "jwt", "ann", "the token's client_id is not a text"),
     (jwt(client_id=["ann"]), "jwt", "ann", "the token's client_id is not a text"),

@@ -88,3 +88,32 @@ routes:
     redact: [token]
 """)
     assert table.routes[0].checks[0].hidden == hidden
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_hidden"),
+    [
+        ("principal.attr.email", True),
+        ("string(size(principal))", True),
+        ("principal.id", False),
+        ("principal.roles[0]", False),
+        ("extra.identity.traits.email", True),
+        ("headers['x-key']", True),
+        ("headers_all['x-key'][0]", True),
+        ("path.org", False),
+        ("subject", False),
+        ("query.to", False),
+    ],
+)
+def test_what_has_a_trait_a_claim_or_a_header_in_it_is_hidden(
+    expression: str, *, is_hidden: bool
+) -> None:
+    table = compiled(f"""
+version: 1
+routes:
+  - id: own
+    match: {{path: "/{{org}}", methods: [GET]}}
+    resource: {{kind: own, id: "x-${{{expression}}}"}}
+    action: use
+""")
+    assert table.routes[0].checks[0].hidden == ({"id"} if is_hidden else set())
