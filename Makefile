@@ -4,7 +4,7 @@ BIN    := .venv/bin
 TOOLS  := .tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench lock docs clean
+.PHONY: help setup run demo test lint bench lock audit sbom docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,9 @@ lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerf
 	@$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/hadolint Dockerfile
 
-bench: .venv/dev ## Measure loading, matching and reloading many routes (some minutes)
+bench: .venv/dev ## Measure decisions, and loading, matching and reloading many routes (20 minutes; needs wrk)
+	@$(PYTHON) tools/install.py cerbos oathkeeper vegeta
+	@$(BIN)/python bench/decisions.py
 	@$(BIN)/python bench/routing.py
 	@$(BIN)/python bench/reload.py
 
@@ -39,6 +41,15 @@ docs: .venv/dev ## Write the generated pages of docs/ anew
 
 lock: .venv/dev ## Lock the Python packages anew, as pyproject.toml asks for them
 	@tools/lock
+
+audit: .venv/dev ## Ask for known flaws in what is shipped; without a network it only says so
+	@$(BIN)/python tools/audit.py
+
+sbom: .venv/dev ## List what is shipped in dist/sbom.json (CycloneDX), from the lock file
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore $(BIN)/uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+		--pyproject pyproject.toml --output-reproducible --output-file dist/sbom.json \
+		requirements/runtime.txt
 
 clean: ## Remove what the other targets made here; built programs stay in ~/.cache/oathkeeper-cerbos-authorizer
 	rm -rf .venv .tools .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from served import body
+from sessions import session
+
+from authorizer.contract.strict_json import MAX_PIECES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -351,6 +354,7 @@ BODIES: Final[Mapping[str, Shape]] = {
             "nested-10000-arrays": with_extra(b"[" * 10_000 + b"]" * 10_000),
             "nested-10000-objects": with_extra(b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
             "nested-open": b"[" * 100_000,
+            "values-in-tens-of-thousands": with_extra(b"[" + b"[]," * 50_000 + b"[]]"),
             "key-twice-within": with_extra(b'{"a": 1, "a": 2}'),
             "nan": with_extra(b"NaN"),
             "infinity": with_extra(b"-Infinity"),
@@ -389,6 +393,29 @@ SHAPES: Final[Mapping[str, Mapping[str, Shape]]] = {
     "targets": TARGETS,
     "kinds": KINDS,
     "bodies": BODIES,
+}
+
+
+def _heavy(unit: bytes, *, of_session: bool = False) -> bytes:
+    """Return a body that is mostly copies of `unit`, as many as a body may have.
+
+    They are in a trait, or in `extra` beside the traits.
+    """
+    more: dict[str, Any] = {"more": "here"}
+    traits = {"organization": "acme", **({} if of_session else more)}
+    extra = session(traits, expires_at="2099-01-01T00:00:00Z", **(more if of_session else {}))
+    template = body(PATH, extra=extra)
+    pieces = 1 + unit.count(b",") + unit.count(b"[") + unit.count(b"{")
+    copies = min((256 * 1024 - len(template)) // (len(unit) + 1), (MAX_PIECES - 100) // pieces)
+    return template.replace(b'"here"', b"[" + b",".join([unit] * copies) + b"]")
+
+
+# What bench/amplification.py found, by CPU and by memory; docs/hostile-input.md has its figures.
+HEAVY: Final[Mapping[str, bytes]] = {
+    "lists-in-a-trait": sending(_heavy(b"[[],[[]]]")),
+    "objects-in-a-trait": sending(_heavy(b'[{"a":{"a":"a"}}]')),
+    "numbers-beside-traits": sending(_heavy(b"1.7976931348623157e308", of_session=True)),
+    "objects-beside-traits": sending(_heavy(b'{"":{}}', of_session=True)),
 }
 
 # Where these are refused depends on how the network cuts them, and the answer may be lost: the

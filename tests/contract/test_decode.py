@@ -194,7 +194,28 @@ def nested(levels: int) -> bytes:
 def test_depth_is_counted_from_the_body() -> None:
     decode(nested(32))
     assert "too deep" in refused(nested(33)).reason
-    assert "too deep" in refused(nested(50_000)).reason
+    assert "too deep" in refused(nested(5_000)).reason
+    assert "too many values" in refused(nested(50_000)).reason
+
+
+def test_values_are_counted_and_texts_are_not() -> None:
+    assert decode(body(extra={"a": ",[{" * 20_000, "b": [0] * 9_900})).extra is not None
+    error = refused(body(extra={"a": [0] * 10_000}))
+    assert (error.pointer, error.reason[:19]) == ("", "has too many values")
+    assert refused(body(headers={"x": ["a"] * 10_000})).pointer == ""
+
+
+@pytest.mark.parametrize("number", ["1.7976931348623157e308", "5e-324", "-1E+2", "1e400"])
+@pytest.mark.parametrize("count", [1, 500, 501, 9_000])
+def test_however_many_powers_of_ten_they_are_read_alike(number: str, count: int) -> None:
+    text = body(extra={"a": "?"}).replace(
+        b'"?"', b"[" + b",".join([number.encode()] * count) + b"]"
+    )
+    if number == "1e400":
+        assert "double" in refused(text).reason
+    else:
+        assert decode(text) == decode_carefully(text)
+        assert decode(text).extra == {"a": [float(number)] * count}
 
 
 HEAD = b'{"subject":"s","method":"GET","url":"http://a"'

@@ -54,8 +54,13 @@ def test_whatever_json_can_say_is_read_as_it_was_written(value: object, escaped:
         (b'{"x": ["\\uDC00\\uD800"]}', "/x/0", "holds half of a surrogate pair"),
         (b'{"x": {"\\ud800": 1}}', "/x", "holds half of a surrogate pair"),
         (b"[" * 33 + b"]" * 33, "", "nests too deep"),
-        (b"[" * 100_000, "", "nests too deep"),
-        (b'{"a":' * 100_000, "", "nests too deep"),
+        (b"[" * 9_000, "", "nests too deep"),
+        (b'{"a":' * 9_000, "", "nests too deep"),
+        (b"[" * 100_000, "", "has too many values"),
+        (b'{"a":' * 100_000, "", "has too many values"),
+        (b'{"x": [' + b"0," * 9_999 + b"0]}", "", "has too many values"),
+        (b"[" + b"{}," * 5_000 + b"0]", "", "has too many values"),
+        (b'["' + rb"\"" * 10_000 + b'",' + b"0," * 10_000 + b"0]", "", "has too many values"),
     ],
 )
 def test_what_two_readers_could_read_differently_is_refused_with_place_and_reason(
@@ -75,6 +80,9 @@ def test_what_two_readers_could_read_differently_is_refused_with_place_and_reaso
         b"[1" + b"0" * 308 + b"]",
         b"[1e308, 1e-999, -0, -0.0]",
         b' \t\r\n{"a": null} ',
+        b"[" + b"0," * 9_999 + b"0]",
+        b'["' + b",[{" * 10_000 + b'"]',
+        b'["' + rb"\",[{" * 10_000 + b'"]',
     ],
 )
 def test_the_last_that_is_allowed_is_allowed(text: bytes) -> None:
