@@ -1,0 +1,134 @@
+"""Load: closed loop with wrk, open loop with vegeta, and clients of our own for the rest.
+
+A closed loop stops the whole run when a request is not answered with 200: a refusal is fast, and
+would pass for speed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bench.measuring.programs import ROOT, TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.measuring.programs import Running
+
+_SCRIPT: Final = Path(__file__).with_name("closed.lua")
+# The host of the URL is what an access rule is matched with.
+_HEADERS: Final = ("-H", "Content-Type: application/json", "-H", "Host: api.example.test")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load: answers a second, milliseconds, and the share that was not a 200."""
+
+    answers: int
+    throughput: float
+    p50: float
+    p90: float
+    p99: float
+    refused: float = 0.0
+
+
+def require_wrk() -> str:
+    """Return where wrk is; exit with how to install it where it is not."""
+    found = shutil.which("wrk")
+    if found is None:
+        sys.exit("wrk is not on PATH: install it (apt-get install wrk, brew install wrk)")
+    return found
+
+
+def closed(  # noqa: PLR0913 - all but the first three by name
+    target: Running,
+    lines: Path,
+    in_flight: int,
+    *,
+    seconds: float,
+    method: str = "POST",
+    path: str = "/authorize",
+    fresh_connections: bool = False,
+) -> Load:
+    """Ask with wrk: as soon as one is answered, the next."""
+    headers = [*_HEADERS, *(("-H", "Connection: close") if fresh_connections else ())]
+    command = [
+        require_wrk(), "-t1", f"-c{in_flight}", "-d1h", "--timeout", "5s",
+        *headers, "-s", str(_SCRIPT), f"http://{target.address}{path}", "--", str(lines), method,
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as wrk:
+        try:
+            _wait_for(wrk, "ready\n")
+            time.sleep(seconds)
+        finally:
+            # It ends at once, and says what it has measured until then.
+            wrk.send_signal(signal.SIGINT)
+        output = wrk.communicate()[0]
+    said = json.loads(output.splitlines()[-1])
+    _require(target, said["failed"] == 0 and said["requests"] > 0, f"wrk: {said}")
+    throughput = said["requests"] / said["microseconds"] * 1e6
+    p50, p90, p99 = (said[name] / 1e3 for name in ("p50", "p90", "p99"))
+    return Load(said["requests"], throughput, p50, p90, p99)
+
+
+def _wait_for(process: subprocess.Popen[str], line: str) -> None:
+    """Return when a program has written a line; exit when it ends without."""
+    if process.stdout is None or line not in iter(process.stdout.readline, ""):
+        sys.exit("wrk ended without a word")
+
+
+def open_loop(target: Running, bodies: Sequence[bytes], rate: int, *, seconds: float) -> Load:
+    """Ask with vegeta: `rate` times a second, whether the ones before are answered or not.
+
+    Where that is more than can be answered, some have no decision by the deadline.
+    """
+    asked = islice(cycle(bodies), round(rate * seconds))
+    targets = "".join(_vegeta_target(target, one) for one in asked)
+    attack = [
+        str(TOOLS / "vegeta"), "attack", "-format=json", f"-rate={rate}/s", f"-duration={seconds}s",
+        "-timeout=5s",
+    ]  # fmt: skip
+    results = subprocess.run(attack, input=targets.encode(), capture_output=True, check=True)
+    report = [str(TOOLS / "vegeta"), "report", "-type=json"]
+    said = json.loads(subprocess.check_output(report, input=results.stdout))
+    p50, p90, p99 = (said["latencies"][name] / 1e6 for name in ("50th", "90th", "99th"))
+    refused = 1.0 - said["success"]
+    return Load(said["requests"], said["throughput"], p50, p90, p99, refused)
+
+
+def _vegeta_target(target: Running, body: bytes) -> str:
+    url = f"http://{target.address}/authorize"
+    header = {"Content-Type": ["application/json"]}
+    content = base64.b64encode(body).decode()
+    return json.dumps({"method": "POST", "url": url, "header": header, "body": content}) + "\n"
+
+
+def client(module: str, target: Running, *arguments: object) -> tuple[Load, float]:
+    """Run a client of ours; return what came of it, and its own microseconds of CPU an answer."""
+    command = [sys.executable, "-m", f"bench.measuring.{module}", target.address]
+    said: dict[str, Any] = json.loads(_run([*command, *map(str, arguments)]))
+    cpu = said.pop("cpu")
+    return Load(**said), cpu
+
+
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} failed: {done.stderr[-2000:] or done.stdout[-2000:]}")
+    return done.stdout
+
+
+def _require(target: Running, fine: bool, said: str) -> None:  # noqa: FBT001 - a condition
+    if not fine:
+        log = target.log.read_text(errors="replace")[-1000:]
+        sys.exit(f"not everything was answered with 200 ({said}); the log of it ends with\n{log}")
