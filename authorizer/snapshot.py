@@ -39,7 +39,8 @@ class Current:
     `last_error` says why the newest attempt to load failed, or is None when it did not;
     the last good snapshot goes on deciding meanwhile. `policy_problems` are why an embedded PDP's
     policies on disk are not those that decide. `config_changed` says that the configuration
-    file is not what it was at the start, which only a restart can change.
+    file is not what it was at the start, which only a restart can change. `credential_problems`
+    say, by setting, why the files of a certificate or a secret are not what counts.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -47,3 +48,4 @@ class Current:
         self.last_error: SourceError | None = None
         self.policy_problems: Sequence[Problem] = ()
         self.config_changed = False
+        self.credential_problems: dict[str, Problem] = {}

@@ -34,7 +34,9 @@ from authorizer.reload import Reloader, ReloadResult
 from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import digest, read_rules
 from authorizer.server.collaborators import Collaborators
+from authorizer.server.connections import Connections
 from authorizer.server.decision_id import new_decision_id
+from authorizer.server.descriptors import make_room
 from authorizer.server.lifecycle import Listeners
 from authorizer.server.places import Places
 from authorizer.server.readiness import Readiness
@@ -256,8 +258,10 @@ async def _listen(
     loaded: Loaded, current: Current, pdp: Pdp, metrics: Metrics, stack: AsyncExitStack
 ) -> Listeners:
     settings = loaded.settings
-    places = Places(settings.server.max_in_flight)
+    places = Places(settings.server.max_in_flight, max_wait=settings.server.max_wait)
     metrics.in_flight.set_function(lambda: places.taken)
+    connections = Connections(_room(settings.server.max_connections), metrics.connection_cut)
+    metrics.connections.set_function(lambda: connections.open)
     listeners = Listeners(
         Collaborators(
             settings=settings,
@@ -273,12 +277,26 @@ async def _listen(
                 requires_pdp=settings.server.ready_requires_pdp,
             ),
             places=places,
+            connections=connections,
             exposition=metrics.exposition,
+            on_credential=metrics.credential_loaded,
         )
     )
     await listeners.start()
     stack.push_async_callback(listeners.drain)
     return listeners
+
+
+def _room(connections: int) -> int:
+    """Return how many connections there may be, as the process may have only so many files open."""
+    room = make_room(connections)
+    if room < connections:
+        _log.warning(
+            "server.few_descriptors",
+            connections=room,
+            detail="raise the limit of open files (ulimit -Hn), or lower server.max_connections",
+        )
+    return room
 
 
 async def _watch_config(file: Path, current: Current) -> None:

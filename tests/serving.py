@@ -17,6 +17,7 @@ from authorizer.pdp.scripted import ScriptedPdp, always
 from authorizer.principals.profiles import compile_profiles
 from authorizer.routing.compile import compile_rules
 from authorizer.server.collaborators import Collaborators
+from authorizer.server.connections import Connections
 from authorizer.server.lifecycle import Listeners
 from authorizer.server.places import Places
 from authorizer.server.readiness import Readiness
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from authorizer.pdp.interface import Deadline, Pdp
+    from authorizer.server.connections import Cut
 
     Rule: TypeAlias = Callable[[AccessRequest, Deadline], Awaitable[DecisionRecord]]
 
@@ -101,6 +103,8 @@ class Service:
     sink: Sink
     pdp: ScriptedPdp
     current: Current
+    cut: list[Cut]
+    renewed: list[tuple[str, bool]]
 
     async def connect(self, *, admin: bool = False, **options: Any) -> Wire:  # noqa: ANN401 - asyncio's
         at = self.listeners.admin_address if admin else self.listeners.address
@@ -175,6 +179,8 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
     decision, sink, pdp = Decision(), Sink(), ScriptedPdp(always(Effect.ALLOW))
     profiles = compile_profiles(load_yaml("{}", "profiles"), load_yaml("kratos", "default"))
     current = Current(Snapshot(settings, compile_rules([]), profiles, "sha256:1", 1700000000.0))
+    cut: list[Cut] = []
+    renewed: list[tuple[str, bool]] = []
     collaborators = Collaborators(
         settings=settings,
         origin=Origin(None),
@@ -185,10 +191,14 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
         readiness=Readiness(
             current, pdp, embedded=embedded, requires_pdp=settings.server.ready_requires_pdp
         ),
-        places=Places(settings.server.max_in_flight),
+        places=Places(settings.server.max_in_flight, max_wait=settings.server.max_wait),
+        connections=Connections(settings.server.max_connections, cut.append),
         exposition=lambda _: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
+        on_credential=lambda setting, ok: renewed.append((setting, ok)),
     )
-    return Service(Listeners(collaborators), collaborators, decision, sink, pdp, current)
+    return Service(
+        Listeners(collaborators), collaborators, decision, sink, pdp, current, cut, renewed
+    )
 
 
 @contextlib.asynccontextmanager

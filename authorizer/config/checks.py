@@ -14,6 +14,8 @@ from authorizer.config.addresses import (
     parse_endpoint,
     parse_listener,
 )
+from authorizer.config.private import read_shared_secrets, refuse_exposed
+from authorizer.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from authorizer.config.origin import Origin
     from authorizer.config.settings import Settings
     from authorizer.errors import Problem
-
-_FOR_EVERYONE: Final = stat.S_IROTH | stat.S_IWOTH
 
 
 def check_together(settings: Settings, origin: Origin) -> Iterator[Problem]:
@@ -119,6 +119,7 @@ def _files(
     if (tls := settings.server.tls) is not None:
         yield ("server", "tls", "certificate"), tls.certificate, _look_at_file
         yield ("server", "tls", "key"), tls.key, _look_at_key
+    yield ("server", "shared_secret"), settings.server.shared_secret, _look_at_shared_secret
     if (client := settings.pdp.tls) is not None:
         yield ("pdp", "tls", "ca"), client.ca, _look_at_file
         yield ("pdp", "tls", "certificate"), client.certificate, _look_at_file
@@ -150,9 +151,19 @@ def _look_at_file(path: Path) -> tuple[str, str] | None:
 def _look_at_key(path: Path) -> tuple[str, str] | None:
     if found := _look_at_file(path):
         return found
-    if path.stat().st_mode & _FOR_EVERYONE:
-        hint = f"chmod o= {path} (defaultMode: 0440 for a Kubernetes Secret)"
-        return f"{path} is a private key that everyone on this machine may read", hint
+    return _refusal(lambda: refuse_exposed(path, "private key"))
+
+
+def _look_at_shared_secret(path: Path) -> tuple[str, str] | None:
+    return _look_at_file(path) or _refusal(lambda: read_shared_secrets(path))
+
+
+def _refusal(look: Callable[[], object]) -> tuple[str, str] | None:
+    try:
+        look()
+    except ConfigError as refused:
+        [problem] = refused.problems
+        return f"{problem.source}: {problem.message}", problem.hint
     return None
 
 

@@ -34,11 +34,16 @@ class Server(Group, frozen=True):
     listen: str = "127.0.0.1:8080"
     tls: ListenerTls | None = None
     insecure_plaintext: bool = False
+    shared_secret: str | None = None
     deadline: Positive = 0.5
     unavailable_status: Literal[501, 503] = 501
     max_body: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024
     max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 512
+    max_wait: float = 0.01
+    max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2000
+    header_timeout: Positive = 5.0
     body_timeout: Positive = 5.0
+    idle_timeout: Positive = 120.0
     drain_delay: float | None = None
     drain_timeout: float = 10.0
     ready_requires_pdp: bool = False

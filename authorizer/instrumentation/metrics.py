@@ -37,6 +37,7 @@ BUCKETS: Final = (
 )  # fmt: skip
 
 RELOAD_RESULTS: Final = ("loaded", "unchanged", "failed")
+CUT_REASONS: Final = ("too_many", "slow_head", "large_head", "slow_reader")
 
 
 class Metrics:
@@ -72,6 +73,25 @@ class Metrics:
         )
         self.in_flight = Gauge(
             "authorizer_in_flight", "Requests that are being decided now.", registry=registry
+        )
+        self.connections = Gauge(
+            "authorizer_connections",
+            "Connections that server.listen has now.",
+            registry=registry,
+        )
+        self._connections_cut = Counter(
+            "authorizer_connections_cut_total",
+            "Connections on server.listen that were hung up on, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        for reason in CUT_REASONS:
+            self._connections_cut.labels(reason)
+        self._credentials = Gauge(
+            "authorizer_credentials_last_reload_success",
+            "1 if the files of this setting are what counts, 0 if the newest were refused.",
+            ("setting",),
+            registry=registry,
         )
         self._rules = Gauge(
             "authorizer_rules_loaded", "Routes in the rules in force.", registry=registry
@@ -128,6 +148,14 @@ class Metrics:
         self._request_duration.observe(record.total_seconds)
         if record.pdp_seconds is not None:
             self._pdp_duration.observe(record.pdp_seconds)
+
+    def connection_cut(self, reason: str) -> None:
+        """Count a connection that was hung up on; `reason` is one of `CUT_REASONS`."""
+        self._connections_cut.labels(reason).inc()
+
+    def credential_loaded(self, setting: str, ok: bool) -> None:  # noqa: FBT001 - a gauge's value
+        """Say whether the newest files of a certificate or secret are what counts."""
+        self._credentials.labels(setting).set(ok)
 
     def rules_loaded(self, *, routes: int, at: float) -> None:
         """Say which rules are in force now: their number of routes, and since when (Unix time)."""

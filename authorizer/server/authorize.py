@@ -22,6 +22,7 @@ from authorizer.server.decision_id import new_decision_id
 if TYPE_CHECKING:
     from authorizer.model import AccessRequest, Outcome
     from authorizer.server.collaborators import Collaborators
+    from authorizer.server.shared_secret import SharedSecret
     from authorizer.snapshot import Snapshot
 
 # What is kept of the time for ourselves: the PDP's time is up first, so that the record says what
@@ -30,16 +31,22 @@ _PDP_SHARE: Final = 0.95
 _DECISION_SHARE: Final = 0.98
 
 # The client that is refused for these may still be sending: what comes is no next request.
-_HALF_READ: Final = frozenset((Reason.REQUEST_TIMEOUT, Reason.REQUEST_TOO_LARGE))
+_HALF_READ: Final = frozenset(
+    (Reason.REQUEST_TIMEOUT, Reason.REQUEST_TOO_LARGE, Reason.BAD_SHARED_SECRET)
+)
 
 _log = structlog.get_logger()
 
 
 class Authorizer:
-    """Answers requests for a decision, whatever happens."""
+    """Answers requests for a decision, whatever happens.
 
-    def __init__(self, collaborators: Collaborators) -> None:
+    With a `secret`, of those who know it.
+    """
+
+    def __init__(self, collaborators: Collaborators, secret: SharedSecret | None = None) -> None:
         self._with = collaborators
+        self._secret = secret
         self._settings = collaborators.settings.server
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -73,6 +80,10 @@ class Authorizer:
     async def _record(
         self, request: web.BaseRequest, snapshot: Snapshot, decision_id: str, started: float
     ) -> DecisionRecord:
+        if self._secret is not None:
+            stranger = self._secret.refusal(request)
+            if stranger is not None:
+                return _without_request(decision_id, stranger)
         deadline = self._settings.deadline
         body = await read_body(
             request,
@@ -81,7 +92,7 @@ class Authorizer:
         )
         if isinstance(body, Refused):
             return _without_request(decision_id, body)
-        if not self._with.places.take():
+        if not await self._with.places.take():
             outcome = Indeterminate(
                 Reason.OVERLOADED, "as many requests as server.max_in_flight are being decided"
             )

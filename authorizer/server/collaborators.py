@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from authorizer.config.settings import Settings
     from authorizer.model import AccessRequest, DecisionRecord
     from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
+    from authorizer.server.connections import Connections
     from authorizer.server.places import Places
     from authorizer.server.readiness import Readiness
     from authorizer.snapshot import Current, Snapshot
@@ -48,6 +49,7 @@ class Collaborators:
     `settings` are those of the start: a listener's own do not change while it runs. `origin` says
     where each of them was written.
     `exposition` takes the PDP's health, and gives the metrics as bytes and their content type.
+    `on_credential` hears of each attempt to renew one: its setting, and whether that worked.
     """
 
     settings: Settings
@@ -58,4 +60,6 @@ class Collaborators:
     sinks: Sequence[Sink]
     readiness: Readiness
     places: Places
+    connections: Connections
     exposition: Callable[[Sequence[PdpHealth]], tuple[bytes, str]]
+    on_credential: Callable[[str, bool], None]

@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from authorizer.config.addresses import TcpAddress, parse_listener
 from authorizer.errors import ConfigError
+from authorizer.server.answers import refuse_unreadable
 from authorizer.server.authorize import Authorizer
-from authorizer.server.endpoint import Endpoint, refuse_unreadable
+from authorizer.server.connection import Limits
+from authorizer.server.connections import Connections
+from authorizer.server.endpoint import Endpoint
 from authorizer.server.operations import Health, metrics
-from authorizer.server.tls import listener_context
+from authorizer.server.renewal import Renewal
+from authorizer.server.shared_secret import SharedSecret
+from authorizer.server.tls import Certificate
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+    from authorizer.errors import Problem
     from authorizer.server.collaborators import Collaborators
     from authorizer.server.endpoint import Handler, Routes
+    from authorizer.server.renewal import Credential
+
+_Credential = TypeVar("_Credential", bound="Credential")
 
 _SERVER: Final = ("server", "listen")
 _ADMIN: Final = ("admin", "listen")
@@ -29,6 +36,8 @@ _ADMIN: Final = ("admin", "listen")
 _DRAIN_DELAY: Final = 5.0
 # At 16 questions at once, more than half of Oathkeeper's come on a connection of their own.
 _BACKLOG: Final = 1024
+# Prometheus and probes; an operator's browser.
+_ADMIN_CONNECTIONS: Final = 100
 # Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
 _CUT_OFF: Final = 0.25
 # Seconds from accepting a connection to having read what was sent on it already.
@@ -41,6 +50,8 @@ class Listeners:
     def __init__(self, collaborators: Collaborators) -> None:
         self._with = collaborators
         self._open: list[_Listener] = []
+        self._renewals: list[Renewal] = []
+        self._renewing: list[asyncio.Task[None]] = []
         self._closing = asyncio.Lock()
 
     @property
@@ -66,8 +77,11 @@ class Listeners:
             _SERVER, server, allowed=tls is not None or settings.server.insecure_plaintext
         )
         self._refuse_plaintext(_ADMIN, admin, allowed=settings.admin.insecure_plaintext)
-        context = None if tls is None else listener_context(tls)
-        authorizer = Authorizer(self._with)
+        certificate = None if tls is None else self._keep(Certificate(tls))
+        known = settings.server.shared_secret
+        authorizer = Authorizer(
+            self._with, None if known is None else self._keep(SharedSecret(known))
+        )
         health = Health(self._with.readiness)
         probes = {
             "/health/alive": _reading(health.alive),
@@ -82,14 +96,23 @@ class Listeners:
             "/metrics": _reading(metrics(self._with.readiness, self._with.exposition)),
             **probes,
         }
-        asking = Endpoint(for_oathkeeper, refuse_unreadable=authorizer.refuse_unreadable)
-        operating = Endpoint(for_operators, refuse_unreadable=refuse_unreadable)
+        asking = Endpoint(
+            for_oathkeeper,
+            limits=self._limits(self._with.connections),
+            refuse_unreadable=authorizer.refuse_unreadable,
+        )
+        operating = Endpoint(
+            for_operators,
+            limits=self._limits(Connections(_ADMIN_CONNECTIONS)),
+            refuse_unreadable=refuse_unreadable,
+        )
         try:
-            self._open.append(await self._listen(_SERVER, server, asking, context))
+            self._open.append(await self._listen(_SERVER, server, asking, certificate))
             self._open.append(await self._listen(_ADMIN, admin, operating, None))
         except BaseException:
             await self._close(0.0)
             raise
+        self._renewing = [asyncio.create_task(one.run(), name="renewal") for one in self._renewals]
 
     async def drain(self) -> None:
         """Be unready, wait for `drain_delay`, accept nothing more, answer what is open, close.
@@ -105,6 +128,29 @@ class Listeners:
                 delay = 0.0 if self.address.local else _DRAIN_DELAY
             await asyncio.sleep(delay)
         await self._close(settings.drain_timeout)
+
+    def _keep(self, credential: _Credential) -> _Credential:
+        """Load a credential, for its files to be followed. Raises ConfigError."""
+        self._renewals.append(Renewal(credential, self._tell_renewal))
+        credential.load()
+        self._tell_renewal(credential.setting, None)
+        return credential
+
+    def _tell_renewal(self, setting: str, problem: Problem | None) -> None:
+        problems = self._with.current.credential_problems
+        if problem is None:
+            problems.pop(setting, None)
+        else:
+            problems[setting] = problem
+        self._with.on_credential(setting, problem is None)
+
+    def _limits(self, connections: Connections) -> Limits:
+        settings = self._with.settings.server
+        return Limits(
+            connections=connections,
+            idle_timeout=settings.idle_timeout,
+            header_timeout=settings.header_timeout,
+        )
 
     def _parse(self, key: Sequence[str], text: str) -> TcpAddress:
         try:
@@ -124,10 +170,13 @@ class Listeners:
         key: Sequence[str],
         address: TcpAddress,
         endpoint: Endpoint,
-        context: ssl.SSLContext | None,
+        certificate: Certificate | None,
     ) -> _Listener:
+        context = None if certificate is None else certificate.context
         try:
-            return await _Listener.open(address, endpoint, context)
+            return await _Listener.open(
+                address, endpoint, context, self._with.settings.server.header_timeout
+            )
         except OSError as error:
             # uvloop's own text for it says the address once more.
             why = os.strerror(error.errno) if error.errno else str(error)
@@ -144,44 +193,51 @@ class Listeners:
             for listener in self._open:
                 await listener.close(timeout)
             self._open.clear()
+            for task in self._renewing:
+                task.cancel()
+            if self._renewing:
+                await asyncio.wait(self._renewing)
+                self._renewing.clear()
 
 
 class _Listener:
     """One open port."""
 
-    def __init__(self, endpoint: Endpoint, runner: web.ServerRunner, site: web.TCPSite) -> None:
+    def __init__(self, endpoint: Endpoint, server: asyncio.Server) -> None:
         self._endpoint = endpoint
-        self._runner = runner
-        self._site = site
-        host, port = runner.addresses[0][:2]
+        self._server = server
+        host, port = server.sockets[0].getsockname()[:2]
         self.address = TcpAddress(host, port)
 
     @classmethod
     async def open(
-        cls, address: TcpAddress, endpoint: Endpoint, context: ssl.SSLContext | None
+        cls,
+        address: TcpAddress,
+        endpoint: Endpoint,
+        context: ssl.SSLContext | None,
+        handshake_timeout: float,
     ) -> _Listener:
         """Open a port. Raises OSError."""
-        runner = web.ServerRunner(endpoint, shutdown_timeout=_CUT_OFF)
-        await runner.setup()
-        site = web.TCPSite(
-            runner, address.host, address.port, ssl_context=context, backlog=_BACKLOG
+        server = await asyncio.get_running_loop().create_server(
+            endpoint,
+            address.host,
+            address.port,
+            backlog=_BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else handshake_timeout,
         )
-        try:
-            await site.start()
-        except OSError:
-            await runner.cleanup()
-            raise
-        return cls(endpoint, runner, site)
+        return cls(endpoint, server)
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
-        await self._site.stop()
+        self._server.close()
         # A connection that was accepted at the last moment has yet to become a request.
         await asyncio.sleep(_SETTLE)
         # aiohttp's own shutdown stops reading at once, in the middle of a body too.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout - _SETTLE - 2 * _CUT_OFF)):
                 await self._endpoint.quiet()
-        await self._runner.cleanup()
+        self._endpoint.pre_shutdown()
+        await self._endpoint.shutdown(_CUT_OFF)
 
 
 def _reading(handler: Handler) -> dict[str, Handler]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from authorizer import __version__
-from authorizer.server.endpoint import json_response
+from authorizer.server.answers import json_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +49,7 @@ def _detail(report: Report) -> dict[str, Any]:
             "last_error": list(map(str, problems)),
         },
         "policies": {"last_error": list(map(str, report.policy_problems))},
+        "credentials": {"last_error": list(map(str, report.credential_problems))},
         "config": {"changed": report.config_changed},
     }
 

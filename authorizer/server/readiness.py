@@ -26,8 +26,8 @@ class Report:
     """What was found. Ready means that `errors` (what is wrong, by where) is empty.
 
     `rules_error` is why the newest attempt to load rules failed; the last good ones decide.
-    `policy_problems`: the same of an embedded PDP's policies. `config_changed`: the configuration
-    file is not what runs.
+    `policy_problems`: the same of an embedded PDP's policies, `credential_problems`: of our
+    certificate and secrets. `config_changed`: the configuration file is not what runs.
     """
 
     errors: Mapping[str, str]
@@ -37,6 +37,7 @@ class Report:
     rules_error: SourceError | None
     policy_problems: Sequence[Problem]
     config_changed: bool
+    credential_problems: Sequence[Problem]
 
 
 class Readiness:
@@ -93,6 +94,7 @@ class Readiness:
             self._current.last_error,
             self._current.policy_problems,
             self._current.config_changed,
+            tuple(self._current.credential_problems.values()),
         )
 
 

@@ -74,7 +74,11 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
     ("server.unavailable_status", ("503", "501", None), (503, 501, None)),
     ("server.max_body", ("64KiB", "2MiB", None), (65536, 2 * 1024**2, None)),
     ("server.max_in_flight", ("7", "8", None), (7, 8, None)),
+    ("server.max_wait", ("1s", "0s", None), (1.0, 0.0, None)),
+    ("server.max_connections", ("7", "8", None), (7, 8, None)),
+    ("server.header_timeout", ("1s", "2s", None), (1.0, 2.0, None)),
     ("server.body_timeout", ("1s", "2s", None), (1.0, 2.0, None)),
+    ("server.idle_timeout", ("1m", "90s", None), (60.0, 90.0, None)),
     ("server.drain_delay", ("1s", "0s", None), (1.0, 0.0, None)),
     ("server.drain_timeout", ("1s", "1m", None), (1.0, 60.0, None)),
     ("server.ready_requires_pdp", ("true", "false", None), (True, False, None)),
@@ -96,7 +100,8 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
     ("log.queue", ("5", "6", None), (5, 6, None)),
 ]
 # Files that are named have to be there: these have tests of their own below.
-FILES = {"server.tls.certificate", "server.tls.key", "pdp.tls.ca", "pdp.tls.certificate",
+FILES = {"server.tls.certificate", "server.tls.key", "server.shared_secret", "pdp.tls.ca",
+         "pdp.tls.certificate",
          "pdp.tls.key", "pdp.embedded.policies", "pdp.embedded.cerbos", "pdp.embedded.key_sets",
          "rules.paths"}  # fmt: skip
 # Means nothing without a file that is named.
@@ -415,8 +420,26 @@ def test_a_private_key_that_everyone_may_read_is_refused(folder: Path) -> None:
         (folder / name).chmod(0o644)
     for group in ("server", "pdp"):
         (found,) = refusals(folder, f"{group}: {{tls: {{certificate: c.pem, key: k.pem}}}}")
-        assert f"{folder / 'k.pem'} is a private key that everyone" in found
+        assert f"{folder / 'k.pem'}: everyone on this machine may read this private key" in found
         assert "chmod o=" in found
+
+
+def test_a_shared_secret_is_read_before_anything_starts(folder: Path) -> None:
+    secret = folder / "secret"
+    text = "server: {shared_secret: secret}"
+    (found,) = refusals(folder, text)
+    assert found.startswith(f"authorizer.yaml:1:25: {secret} cannot be read: No such file")
+    for content, mode, said in (
+        ("x" * 32, 0o644, "everyone on this machine may read this shared secret (chmod o="),
+        ("too-short", 0o640, "line 1 is not 32 to 1024 characters long (write one or two lines"),
+    ):
+        secret.write_text(content)
+        secret.chmod(mode)
+        (found,) = refusals(folder, text)
+        assert found.startswith(f"authorizer.yaml:1:25: {secret}: {said}")
+        assert content not in found
+    secret.write_text("x" * 32)
+    assert loaded(folder, text).settings.server.shared_secret == str(secret)
 
 
 def test_a_file_that_may_not_be_read_is_refused(

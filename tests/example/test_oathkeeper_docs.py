@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 SHIPPED: dict[str, Any] = yaml.safe_load((ROOT / "oathkeeper" / "oathkeeper.yml").read_text())
-CONFIGURATION, ACCESS_RULES = (
+CONFIGURATION, ACCESS_RULES, *_ = (
     yaml.safe_load(block)
     for block in re.findall(
         r"^```yaml\n(.*?)^```",

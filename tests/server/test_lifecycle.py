@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -18,8 +19,6 @@ from authorizer.model import AccessRequest, Allow, DecisionRecord, Reason
 from authorizer.server import lifecycle
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from serving import Service
 
     from authorizer.pdp.interface import Deadline
@@ -197,6 +196,7 @@ def certificate(authority: trustme.CA, tmp_path: Path) -> dict[str, str]:
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     key.write_bytes(issued.private_key_pem.bytes())
+    key.chmod(0o640)
     return {"certificate": str(chain), "key": str(key)}
 
 
@@ -232,9 +232,12 @@ async def test_tls_before_1_2_is_refused(
 async def test_a_certificate_that_cannot_be_used_is_refused_by_its_key(
     certificate: dict[str, str], tmp_path: Path
 ) -> None:
-    for broken in (
-        {**certificate, "key": str(tmp_path / "missing.pem")},
-        {**certificate, "key": certificate["certificate"]},
+    other = tmp_path / "other.pem"
+    other.touch(0o640)
+    for key, said in (
+        (tmp_path / "missing.pem", r"missing\.pem: cannot be read: No such file"),
+        (other, r"server\.tls: cannot serve with .*chain\.pem and .*other\.pem"),
+        (Path(certificate["certificate"]), r"chain\.pem: everyone on this machine may read"),
     ):
-        with pytest.raises(ConfigError, match=r"server\.tls: cannot serve with"):
-            await assemble(settings(tls=broken)).listeners.start()
+        with pytest.raises(ConfigError, match=said):
+            await assemble(settings(tls={**certificate, "key": str(key)})).listeners.start()

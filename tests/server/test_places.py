@@ -1,17 +1,173 @@
 from __future__ import annotations
 
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polling import eventually
+from serving import post, serving
+
+from authorizer.model import AccessRequest, Allow, DecisionRecord, Reason
 from authorizer.server.places import Places
 
+if TYPE_CHECKING:
+    from authorizer.pdp.interface import Deadline
 
-def test_there_are_as_many_places_as_the_limit_says() -> None:
+FOREVER = 60.0
+
+
+async def test_there_are_as_many_places_as_the_limit_says() -> None:
     places = Places(2)
-    assert [places.take(), places.take(), places.take()] == [True, True, False]
+    assert [await places.take() for _ in range(3)] == [True, True, False]
     assert places.taken == 2
 
 
-def test_a_place_that_is_given_back_can_be_taken_again() -> None:
+async def test_a_place_that_is_given_back_can_be_taken_again() -> None:
     places = Places(1)
-    assert places.take()
+    assert await places.take()
     places.give_back()
     assert places.taken == 0
-    assert places.take()
+    assert await places.take()
+
+
+async def test_who_waits_gets_the_next_place_in_the_order_of_coming() -> None:
+    places = Places(1, max_wait=FOREVER)
+    assert await places.take()
+    served: list[int] = []
+
+    async def ask(number: int) -> None:
+        assert await places.take()
+        served.append(number)
+        places.give_back()
+
+    asking = [asyncio.create_task(ask(number)) for number in range(5)]
+    await eventually(lambda: places.waiting == 5)
+    places.give_back()
+    await asyncio.gather(*asking)
+    assert served == [0, 1, 2, 3, 4]
+    assert (places.taken, places.waiting) == (0, 0)
+
+
+async def test_nobody_overtakes_who_waits() -> None:
+    places = Places(1, max_wait=FOREVER)
+    assert await places.take()
+    waiting = asyncio.create_task(places.take())
+    await eventually(lambda: places.waiting == 1)
+    places.give_back()
+    # Handed over, and not free, though who waited has not run yet.
+    assert places.taken == 1
+    late = asyncio.create_task(places.take())
+    assert await waiting
+    assert not late.done()
+    places.give_back()
+    assert await late
+
+
+async def test_who_waited_for_long_enough_is_turned_away_and_leaves_the_line() -> None:
+    places = Places(1, max_wait=0.02)
+    assert await places.take()
+    assert not await places.take()
+    assert (places.taken, places.waiting) == (1, 0)
+    places.give_back()
+    assert places.taken == 0
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+async def test_who_hangs_up_in_line_takes_no_place_along(
+    handed_over: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """Also in the moment in which it was his turn."""
+    places = Places(1, max_wait=FOREVER)
+    assert await places.take()
+    waiting = asyncio.create_task(places.take())
+    await eventually(lambda: places.waiting == 1)
+    if handed_over:
+        places.give_back()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    if not handed_over:
+        places.give_back()
+    assert (places.taken, places.waiting) == (0, 0)
+    assert await places.take()
+
+
+@given(st.lists(st.sampled_from(["take", "give back", "hang up", "turn"]), max_size=40))
+def test_whatever_comes_and_goes_no_place_is_lost_and_none_is_made(steps: list[str]) -> None:
+    async def run() -> None:
+        places = Places(3, max_wait=FOREVER)
+        tasks: list[asyncio.Task[bool]] = []
+        holders: list[asyncio.Task[bool]] = []
+        for step in [*steps, "turn"]:
+            match step:
+                case "take":
+                    tasks.append(asyncio.create_task(places.take()))
+                case "give back" if holders:
+                    holders.pop()
+                    places.give_back()
+                case "hang up" if tasks:
+                    tasks[0].cancel()
+                case _:
+                    for _ in range(4):
+                        await asyncio.sleep(0)
+            for task in [one for one in tasks if one.done()]:
+                tasks.remove(task)
+                if not task.cancelled():
+                    assert task.result()
+                    holders.append(task)
+            assert len(holders) <= places.taken <= 3
+        assert places.taken == len(holders)
+        assert places.waiting == len(tasks)
+        assert not tasks or places.taken == 3
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+async def test_a_burst_is_answered_from_the_line_and_an_overload_refused_at_once() -> None:
+    """What is in flight goes on, and all is well once the overload is over."""
+    release = asyncio.Event()
+
+    async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
+        await release.wait()
+        return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
+
+    async with serving(max_in_flight=2, max_wait=0.2, deadline=30.0) as service:
+        service.decision.rule = wait
+        places = service.collaborators.places
+        wires = [await service.connect() for _ in range(6)]
+        for wire in wires:
+            wire.send(post())
+        await eventually(lambda: (places.taken, places.waiting) == (2, 4))
+        # Two have a place and wait for the PDP; four waited too long for a place.
+        await eventually(lambda: service.sink.reasons == ["overloaded"] * 4)
+        assert (places.taken, places.waiting) == (2, 0)
+        release.set()
+        answers = [await wire.answer() for wire in wires]
+        assert sorted(answer.status for answer in answers) == [200, 200, 501, 501, 501, 501]
+        for wire in wires:
+            wire.send(post())
+        assert [(await wire.answer()).status for wire in wires] == [200] * 6
+        for wire in wires:
+            await wire.__aexit__()
+        assert (places.taken, places.waiting) == (0, 0)
+
+
+async def test_waiting_for_a_place_takes_from_the_deadline() -> None:
+    left: list[float] = []
+
+    async def look(_: AccessRequest, deadline: Deadline) -> DecisionRecord:
+        left.append(deadline.remaining())
+        await asyncio.sleep(0.3 if len(left) == 1 else 0)
+        return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
+
+    async with serving(max_in_flight=1, max_wait=5.0, deadline=10.0) as service:
+        service.decision.rule = look
+        answers = await asyncio.gather(service.ask(), service.ask())
+    assert [answer.status for answer in answers] == [200, 200]
+    first, second = left
+    assert second <= first - 0.25

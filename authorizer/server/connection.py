@@ -1,0 +1,174 @@
+"""One connection: HTTP by aiohttp, with the bounds in time and size that aiohttp does not have.
+
+aiohttp bounds a line and a header field, the number of fields, and the time that a connection is
+idle. The first byte of a request is all it wants for another idle time, and a hundred fields of
+64 KiB are 8 MB. It has no bound for a peer that does not read its answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from aiohttp import web
+
+from authorizer.server.answers import error_response, named
+from authorizer.server.connections import Cut
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from aiohttp import StreamReader
+
+    from authorizer.server.connections import Connections
+
+# Oathkeeper passes the caller's Authorization on. It takes headers of a megabyte itself; what we
+# would not take, the caller would see as a 500.
+_MAX_FIELD: Final = 64 * 1024
+# That, and room for all others that a client of its own accord sends.
+_MAX_HEAD: Final = 2 * _MAX_FIELD
+# How long a client that was refused half-way may go on sending, so that it reads the answer.
+_LINGERING: Final = 1.0
+# Seconds for a client to read so much of what it was answered that there is room for more.
+_UNREAD: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one listener's connections may take. Times in seconds."""
+
+    connections: Connections
+    idle_timeout: float
+    header_timeout: float
+
+
+class Connection(web.RequestHandler):
+    """The protocol of one connection, of its listener's `limits`."""
+
+    __slots__ = (
+        "_entered",
+        "_head_bytes",
+        "_head_timer",
+        "_limits",
+        "_newest_body",
+        "_refuse_unreadable",
+        "_unread_timer",
+    )
+
+    def __init__(
+        self,
+        manager: web.Server,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        refuse_unreadable: Callable[[], web.StreamResponse],
+    ) -> None:
+        options: dict[str, Any] = {
+            "access_log": None,
+            "auto_decompress": False,
+            "keepalive_timeout": limits.idle_timeout,
+            "lingering_time": _LINGERING,
+            "max_line_size": _MAX_FIELD,
+            "max_field_size": _MAX_FIELD,
+        }
+        super().__init__(manager, loop=loop, **options)
+        self._refuse_unreadable = refuse_unreadable
+        self._limits = limits
+        self._entered = False
+        # What is read of a head that has no end yet, and the timer that runs meanwhile.
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
+        # While it is coming, what is read is no head.
+        self._newest_body: StreamReader | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or hang up where there are as many connections as there may be."""
+        self._entered = self._limits.connections.enter()
+        if self._entered:
+            super().connection_made(transport)
+        else:
+            transport.abort()  # type: ignore[attr-defined] # a stream has it
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget it."""
+        self._end_head()
+        self._stop_waiting_for_reader()
+        if self._entered:
+            self._entered = False
+            self._limits.connections.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and hang up on who takes too long or too much for the head of a request."""
+        if self._close or self._force_close:
+            return
+        before = self._request_count
+        is_head = self._newest_body is None or self._newest_body.is_eof()
+        super().data_received(data)
+        if self._request_count != before:
+            self._end_head()
+            self._newest_body = self._messages[-1][1]
+        elif is_head and data:
+            self._go_on_with_head(len(data))
+
+    def pause_writing(self) -> None:
+        """Wait for a peer that does not read, but not for ever."""
+        super().pause_writing()
+        self._unread_timer = self._loop.call_later(_UNREAD, self._cut, Cut.SLOW_READER)
+
+    def resume_writing(self) -> None:
+        """Go on with a peer that reads again."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - quotes what was sent
+    ) -> web.StreamResponse:
+        """Answer for aiohttp, and close the connection."""
+        if request.writer.output_size > 0:
+            msg = "the answer has begun"
+            raise ConnectionError(msg)
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            response = self._refuse_unreadable()
+        else:
+            _log.error("server.failed", exc_info=exc)
+            response = error_response(501, "a fault of the authorizer; see its log")
+        response.force_close()
+        return named(response)
+
+    def _go_on_with_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > _MAX_HEAD:
+            self._cut(Cut.LARGE_HEAD)
+        elif self._head_timer is None:
+            self._head_timer = self._loop.call_later(
+                self._limits.header_timeout, self._cut, Cut.SLOW_HEAD
+            )
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_waiting_for_reader(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _cut(self, why: Cut) -> None:
+        self._limits.connections.cut(why)
+        if self._request_in_progress and why is not Cut.SLOW_READER:
+            self.close()  # once the request before it, which is whole, is answered
+        elif self.transport is not None:
+            self.transport.abort()  # what is still to be written would wait for the peer
