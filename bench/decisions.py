@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -25,9 +23,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from authorizer.source.marked import replaced
 from bench import start
 from bench.measuring import loads, phases, plot, programs, report, rounds, workloads
 from bench.measuring.held import held
+from bench.measuring.machine import machine
 from bench.measuring.sampling import require_py_spy, sampling
 
 if TYPE_CHECKING:
@@ -71,17 +71,7 @@ def write(page: str, pictures: Mapping[str, str], results: Mapping[str, object])
     for name, picture in pictures.items():
         (DOCS / name).write_text(picture)
     path = DOCS / "performance.md"
-    before, _, rest = path.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{page}\n{END}{after}")
-
-
-def machine() -> str:
-    """Return what is worth knowing of this machine, in a line."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = f"{os.cpu_count()} cores of {models[0] if models else platform.machine()}"
-    return f"{platform.system()}, {cores}, Python {platform.python_version()}"
+    path.write_text(replaced(path.read_text(), BEGIN, END, page))
 
 
 def as_data(measured: Sequence[Mapping[Key, Figure]]) -> list[dict[str, object]]:

@@ -17,7 +17,6 @@ import argparse
 import gc
 import json
 import os
-import platform
 import random
 import statistics
 import sys
@@ -34,6 +33,8 @@ from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import read_rules
 from authorizer.routing.reading import Ambiguous, locate
 from authorizer.routing.table import Matched
+from authorizer.source.marked import replaced
+from bench.measuring.machine import machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,20 +244,6 @@ def report(measured: Sequence[Measured]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
-    """Return what is worth knowing of this machine, in a line."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.machine(),
-    )
-    cores = f"{os.cpu_count()} cores of {model}"
-    return f"{platform.system()}, {cores}, Python {platform.python_version()}"
-
-
 def main() -> None:
     """Measure, print, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -274,9 +261,7 @@ def main() -> None:
     if tuple(sizes) == SIZES:
         results = {"machine": machine(), "tables": [asdict(one) for one in measured]}
         RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text(f"{before}{BEGIN}\n{machine()}\n\n{table}\n{END}{after}")
+        PAGE.write_text(replaced(PAGE.read_text(), BEGIN, END, f"{machine()}\n\n{table}"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from freeports import free_port
 from polling import until
 
 from authorizer.config.addresses import TcpAddress
@@ -37,12 +38,6 @@ resourcePolicy:
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @dataclass
 class CerbosServer:
     """A real PDP on a port of its own; `start` again listens on the same one.
@@ -53,7 +48,7 @@ class CerbosServer:
     program: Path
     folder: Path
     tls: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     on_socket: bool = False
     host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None

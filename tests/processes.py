@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,3 +26,11 @@ def children(pid: int) -> list[int]:
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607 - on every Linux and macOS
     assert found.returncode in (0, 1), found.stderr  # 1: it has none
     return [int(line) for line in found.stdout.split()]
+
+
+def memory(pid: int, *, peak: bool = False) -> int:
+    """Return the bytes of memory that a process has now, or the most that it has had (Linux)."""
+    name = "VmHWM" if peak else "VmRSS"
+    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -82,8 +83,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _note_on_method(method: str) -> None:
     """Say that a method was probably meant in capitals; as a note, as callers may send it too."""
-    import sys  # noqa: PLC0415 - `--help` need not wait for any of these
-    from http import HTTPMethod  # noqa: PLC0415
+    from http import HTTPMethod  # noqa: PLC0415 - `--help` need not wait for it
 
     meant = method.upper()
     if meant != method and meant in HTTPMethod.__members__:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.config.keys import FLAGS, config_keys, config_schema
+from authorizer.source.marked import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,12 +30,7 @@ def reference() -> str:
 
 def refreshed(page: str) -> str:
     """Return the page with the reference between its markers; raises ValueError without them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        msg = f"the page needs the lines {BEGIN} and {END}"
-        raise ValueError(msg)
-    return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
+    return replaced(page, BEGIN, END, reference())
 
 
 def _lines() -> Iterator[str]:

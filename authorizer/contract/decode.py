@@ -145,22 +145,24 @@ def _extra(raw: bytes) -> Mapping[str, Any]:
     UTF-8: so it is for what Go writes, but for its escapes of `<>&`. msgspec refuses floats that
     are not finite itself, and integers only from 4,301 digits.
     """
-    if _has_many_powers(raw):
-        return strict_json.parse(raw, base="/extra", levels=_EXTRA_LEVELS)  # type: ignore[return-value]  # raw begins with {
-    try:
-        extra: dict[str, Any] = _ANY.decode(raw)
-        is_exact = _ENCODER.encode(extra) == raw
-    except _NOT_READ:
-        is_exact = False
-        extra = {}
+    extra = None if _has_many_powers(raw) else _read_as_written(raw)
     # There are no more levels than brackets.
-    is_shallow = is_exact and (
+    is_shallow = extra is not None and (
         raw.count(b"{") + raw.count(b"[") <= _EXTRA_LEVELS
         or not strict_json.is_deeper(extra, _EXTRA_LEVELS)
     )
-    if is_shallow and not _has_long_number(raw):
+    if extra is not None and is_shallow and not _has_long_number(raw):
         return extra
     return strict_json.parse(raw, base="/extra", levels=_EXTRA_LEVELS)  # type: ignore[return-value]  # raw begins with {
+
+
+def _read_as_written(raw: bytes) -> dict[str, Any] | None:
+    """Return what `raw` says, or None where writing that does not give the same bytes again."""
+    try:
+        extra: dict[str, Any] = _ANY.decode(raw)
+        return extra if _ENCODER.encode(extra) == raw else None
+    except _NOT_READ:
+        return None
 
 
 def _has_many_powers(raw: bytes) -> bool:

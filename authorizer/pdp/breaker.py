@@ -36,11 +36,8 @@ class Event(enum.Enum):
     DUE = enum.auto()
 
 
+# Every change of state that there is.
 TRANSITIONS: Final = {
-    (State.CLOSED, Event.SUCCEEDED): State.CLOSED,
-    (State.CLOSED, Event.FAILED): State.CLOSED,
-    (State.CLOSED, Event.REJECTED): State.CLOSED,
-    (State.CLOSED, Event.ABANDONED): State.CLOSED,
     (State.CLOSED, Event.TRIPPED): State.OPEN,
     (State.OPEN, Event.DUE): State.HALF_OPEN,
     (State.HALF_OPEN, Event.SUCCEEDED): State.CLOSED,

@@ -57,17 +57,18 @@ class KeptPrincipals:
 
         `now` is Unix time in seconds: whether the session or token is still good is asked anew.
         """
+        if request.extra is not None and not request.extra_bytes:
+            # Without bytes, nothing tells one `extra` from another.
+            return profiles.identify(request, now)
         key = (request.profiles, request.subject, request.extra_bytes)
         entry = self._entries.get(key)
-        # Without bytes, nothing tells one `extra` from another.
-        if entry is not None and (request.extra_bytes or request.extra is None):
+        if entry is not None:
             self._entries.move_to_end(key)
             return entry.built.principal_of(request, now)
         built = profiles.build(request, now)
         if isinstance(built, Deny):
             return built
-        if request.extra_bytes or request.extra is None:
-            self._keep(key, _Entry(request.extra, built, _size(key)))
+        self._keep(key, _Entry(request.extra, built, _size(key)))
         return built.principal_of(request, now)
 
     def _keep(self, key: _Key, entry: _Entry) -> None:

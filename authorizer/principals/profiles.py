@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import ConfigError, ExpressionError, MissingKey
 from authorizer.expressions.cel import Bindings, Expression, Type, Vocabulary
+from authorizer.expressions.clarity import is_clear
 from authorizer.expressions.template import (
     Template,
     TemplateSyntaxError,
@@ -42,9 +43,6 @@ _ANONYMOUS: Final = "anonymous"
 # The role of a person who is here themselves. A token says that only by its issuer: most are
 # narrow ones, which a third party holds.
 _USER: Final = "user"
-
-# In an id: control characters, and what Oathkeeper puts where bytes were not UTF-8.
-_UNCLEAR: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
 
 
 class Shape(enum.StrEnum):
@@ -136,8 +134,8 @@ class Profile:
         identity = self._identity(request, now)
         if isinstance(identity, Rejected):
             return Deny(Reason.PRINCIPAL_REJECTED, identity.detail)
-        if _UNCLEAR.search(identity.id):
-            # Oathkeeper writes U+FFFD for what is not UTF-8: two people might become one.
+        if not is_clear(identity.id):
+            # Two people whose names are not UTF-8 might become one.
             detail = "the subject has a control character, or one that was replaced on the way"
             return Deny(Reason.PRINCIPAL_REJECTED, detail)
         holder = [identity.holder] if identity.holder else []
@@ -194,7 +192,7 @@ class Profile:
 
 def _id(template: Template, bindings: Bindings) -> str:
     value = template.evaluate(bindings)
-    if isinstance(value, str) and value and not _UNCLEAR.search(value):
+    if isinstance(value, str) and value and is_clear(value):
         return value
     raise ExpressionError(template.text, "expected a text that is an id: not empty, and readable")
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from authorizer.expressions.clarity import is_clear
+
 if TYPE_CHECKING:
     from authorizer.model import JsonValue
 
@@ -18,8 +20,6 @@ _PATTERNS: Final = {
     "policy_version": re.compile(r"[0-9A-Za-z_]*"),
     "scope": re.compile(r"(|\.|[0-9a-zA-Z][0-9A-Za-z_-]*(\.[0-9A-Za-z_][0-9A-Za-z_-]*)*)"),
 }
-# Oathkeeper puts U+FFFD where bytes were not UTF-8: what the caller sent is not known any more.
-_UNCLEAR: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffd\u2028\u2029]")
 UNCLEAR: Final = "it gives a control character, or bytes that were not UTF-8 (U+FFFD)"
 
 
@@ -33,16 +33,3 @@ def objection(key: str, value: JsonValue) -> str:
     if not value:
         return "it gives an empty string"
     return "" if is_clear(value) else UNCLEAR
-
-
-def is_clear(value: JsonValue) -> bool:
-    """Say whether a value holds nothing that is not what it seems, keys included."""
-    match value:
-        case str():
-            return not _UNCLEAR.search(value)
-        case dict():
-            return all(is_clear(key) and is_clear(item) for key, item in value.items())
-        case list():
-            return all(map(is_clear, value))
-        case _:
-            return True

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
+from authorizer.expressions.clarity import is_clear
 from authorizer.model import Check, Resource
 from authorizer.routing.asked import UnreadableQuery
-from authorizer.routing.constraints import UNCLEAR, is_clear, objection
+from authorizer.routing.constraints import UNCLEAR, objection
 from authorizer.routing.vocabulary import principal_names
 
 if TYPE_CHECKING:

@@ -8,9 +8,7 @@ import asyncio
 class Places:
     """A fixed number of places. Who finds none waits in line for at most `max_wait` seconds.
 
-    To wait for longer than a burst lasts would only make every answer late. Measured at 4,000
-    questions a second and 32 places: 3,010 are decided without waiting, 3,700 with 10 ms, 3,100
-    with 50 ms.
+    To wait for longer than a burst lasts would only make every answer late.
     """
 
     def __init__(self, limit: int, *, max_wait: float = 0.0) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import pytest
 from docpages import blocks
+from httpstub import Handler, serving
 from oathkeepers import Oathkeeper, running
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ BROWSER: Final = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SESSION: Final = {"Cookie": "ory_kratos_session=ann"}
 
 
-class _Everybody(http.server.BaseHTTPRequestHandler):
+class _Everybody(Handler):
     """Stands for Kratos, for the authorizer, and for the application behind both."""
 
     answers: ClassVar = {"/orgs/acme/exports": 403, "/orgs/acme/down": 501}
@@ -45,29 +44,21 @@ class _Everybody(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[str]:
+    with serving(_Everybody) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
-def stub() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Everybody)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def oathkeeper(stub: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oathkeeper]:
+def oathkeeper(stub: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oathkeeper]:
     """Run Oathkeeper with what both pages show."""
     (network,) = blocks("ory-network.md")
     handlers, entries = (block["errors"] for block in blocks("step-up.md") if "errors" in block)
-    whoami = {"check_session_url": f"http://127.0.0.1:{stub}/sessions/whoami"}
+    whoami = {"check_session_url": f"http://{stub}/sessions/whoami"}
     cookie = network["authenticators"]["cookie_session"]["config"] | whoami
-    authorizer = {"remote": f"http://127.0.0.1:{stub}/authorize", "payload": "{}"}
+    authorizer = {"remote": f"http://{stub}/authorize", "payload": "{}"}
     config = {
         "authenticators": network["authenticators"],
         "authorizers": {"remote_json": {"enabled": True, "config": authorizer}},

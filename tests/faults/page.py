@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from authorizer.source.marked import replaced
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -21,12 +23,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
 
 def refreshed(page: str, outcomes: Iterable[Outcome]) -> str:
     """Return the page with the matrix between its markers; raises ValueError without them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        msg = f"the page needs the lines {BEGIN} and {END}"
-        raise ValueError(msg)
-    return f"{before}{BEGIN}\n{table(outcomes)}\n{END}{after}"
+    return replaced(page, BEGIN, END, table(outcomes))
 
 
 def faults_of(page: str) -> list[str]:

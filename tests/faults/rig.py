@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import socket
 import subprocess
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from cerbosserver import DOCUMENTS, CerbosServer
 from faults.toxiproxy import Proxy, Toxiproxy
+from freeports import free_port
 from polling import until
 from served import COMMAND, environment, prepare
 
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 # What the defaults promise, and what busy machines may add to the time of an answer.
 DEADLINE: Final = 0.5
 MARGIN: Final = 0.05
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class Service:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from httpstub import Handler, serving
 from polling import until
 from processes import children, gone
 
@@ -27,22 +26,15 @@ def stub(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the URL of an authorizer that answers one status, whatever it is asked."""
     status = request.param
 
-    class Handler(BaseHTTPRequestHandler):
+    class Deaf(Handler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/authorize"
-        server.shutdown()
-        thread.join()
+    with serving(Deaf) as address:
+        yield f"http://{address}/authorize"
 
 
 def demo(*arguments: str) -> list[str]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import threading
 import time
 import uuid
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -24,6 +22,7 @@ from chain import (
     cookie,
     running_chain,
 )
+from httpstub import Handler, serving
 from identitychain import (
     GATEWAY,
     NOTES,
@@ -123,32 +122,23 @@ class Listener:
         self.heard: list[dict[str, Any]] = []
         heard = self.heard
 
-        class Handler(BaseHTTPRequestHandler):
+        class Heard(Handler):
             def do_POST(self) -> None:
                 heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/"
+        self.handler = Heard
+        self.url = ""
 
 
 @pytest.fixture(scope="module")
 def listener() -> Iterator[Listener]:
     started = Listener()
-    with started.server as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(started.handler) as address:
+        started.url = f"http://{address}/"
         yield started
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import http.server
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from httpstub import Handler, serving
 from jwts import Issuer
 from pdpquestions import document
 
@@ -166,28 +165,18 @@ async def test_a_pdp_without_key_sets_verifies_all_the_same(cerbos: Path, polici
             await ask(pdp, ISSUER.sign(**claims()))
 
 
-class _Keys(http.server.BaseHTTPRequestHandler):
+class _Keys(Handler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
         self.wfile.write(ISSUER.jwks.encode())
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
 
 @pytest.fixture
 def jwks_url() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Keys)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/.well-known/jwks.json"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(_Keys) as address:
+        yield f"http://{address}/.well-known/jwks.json"
 
 
 async def test_keys_may_come_from_a_url(cerbos: Path, policies: Path, jwks_url: str) -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authorizer.routing.constraints import is_clear, objection
+from authorizer.expressions.clarity import is_clear
+from authorizer.routing.constraints import objection
 
 # As the fields of Cerbos say them; Go's \w is ASCII, and its $ is the end of the text.
 CERBOS = {

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+import os
 import resource
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from polling import eventually
+from processes import memory
 from serving import BODY, Wire, post, serving
 
 from authorizer.instrumentation.metrics import CUT_REASONS
@@ -216,7 +216,7 @@ async def test_a_flood_of_connections_takes_a_bounded_number_and_bounded_memory(
     async with serving(max_connections=limit) as service, await service.connect() as wire:
         at, connections = service.listeners.address, service.collaborators.connections
         await eventually(lambda: connections.open == 1)
-        before = resident()
+        before = memory(os.getpid())
         sockets = []
         try:
             for number in range(flood):
@@ -230,7 +230,7 @@ async def test_a_flood_of_connections_takes_a_bounded_number_and_bounded_memory(
                     assert (await wire.answer()).status == 200
             await eventually(lambda: len(service.cut) >= flood - limit)
             assert connections.open == limit
-            assert resident() - before < limit * 64 * KB
+            assert memory(os.getpid()) - before < limit * 64 * KB
         finally:
             for client in sockets:
                 client.close()
@@ -238,13 +238,6 @@ async def test_a_flood_of_connections_takes_a_bounded_number_and_bounded_memory(
         wire.send(post())
         assert (await wire.answer()).status == 200
     assert set(service.cut) == {Cut.TOO_MANY}
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process has now."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found
-    return int(found[1]) * KB
 
 
 def test_every_way_to_be_hung_up_on_has_a_metric() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from docpages import DOCS
 from polling import eventually
+from processes import memory
 from served import Served, body, prepare
 from serving import Wire
 from wireshapes import FLOODS, HEAVY, SHAPES, Shape, sending, with_extra
@@ -65,10 +66,7 @@ class Target:
     @property
     def peak(self) -> int:
         """The most bytes of memory that the process has had."""
-        status = Path(f"/proc/{self.served.process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
+        return memory(self.served.process.pid, peak=True)
 
     def _log(self) -> bytes:
         return (self.served.folder / "out").read_bytes()

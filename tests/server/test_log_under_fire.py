@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from faults.rig import free_port
+from freeports import free_port
 from logpipe import Pipe
 from polling import until
+from processes import memory
 from served import COMMAND, body, environment, prepare
 
 from authorizer.instrumentation.decision_log import EVENT
@@ -63,10 +64,7 @@ class Target:
     @property
     def resident(self) -> int:
         """The bytes of memory that it has now."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
+        return memory(self.process.pid)
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None

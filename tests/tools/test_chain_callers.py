@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from chain import ChainError, basic, bearer, cookie, totp
 from chain.browser import Browser
 from chain.wire import Api
+from httpstub import Handler, serving
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,7 +53,7 @@ def test_a_credential_is_one_header() -> None:
     )
 
 
-class Pages(BaseHTTPRequestHandler):
+class Pages(Handler):
     """Sets cookies, redirects, and says which cookies it was sent."""
 
     def do_GET(self) -> None:
@@ -69,18 +68,11 @@ class Pages(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Pages) as address:
+        yield address
 
 
 def test_a_browser_sends_the_cookies_that_it_was_given(address: str) -> None:

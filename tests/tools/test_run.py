@@ -8,13 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from chain import Ports
+from httpstub import Handler, serving
 from polling import until
 from processes import children, gone
 
@@ -66,21 +65,13 @@ def test_its_two_lines_show_an_allow_and_a_deny_and_nothing_outlives_it(
 def another() -> Iterator[str]:
     """Have something that is ready where the authorizer would listen."""
 
-    class Ready(BaseHTTPRequestHandler):
+    class Ready(Handler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Ready)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Ready) as address:
+        yield address
 
 
 def test_beside_another_it_says_so_and_prints_no_line_that_would_ask_that_one(

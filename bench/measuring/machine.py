@@ -1,0 +1,15 @@
+"""What was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+
+def machine() -> str:
+    """Return what is worth knowing of this machine, in a line."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cores = f"{os.cpu_count()} cores of {models[0] if models else platform.machine()}"
+    return f"{platform.system()}, {cores}, Python {platform.python_version()}"
