@@ -71,7 +71,7 @@ def oathkeeper(stub: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         ],
         "authorizer": {"handler": "remote_json", "config": {"payload": payload}},
         "errors": entries,
-        "upstream": {"url": f"http://127.0.0.1:{stub}"},
+        "upstream": {"url": f"http://{stub}"},
     }
     with running(tmp_path_factory.mktemp("oathkeeper"), config, rule) as found:
         yield found
