@@ -14,6 +14,7 @@ from served import Served, body, prepare
 from authorizer.contract.outcome import TABLE
 from authorizer.model import Reason
 from authorizer.pdp.interface import PdpState
+from authorizer.server import shared_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,6 +51,11 @@ def test_the_page_has_every_reason_with_its_outcome_and_status_as_the_table_has(
     assert SCHEMAS["Reason"]["enum"] == [reason.value for reason in Reason]
     states = SCHEMAS["Detail"]["properties"]["pdp"]["items"]["properties"]["state"]["enum"]
     assert states == [state.value for state in PdpState]
+
+
+def test_the_secret_goes_where_the_service_looks_for_it() -> None:
+    (scheme,) = API["components"]["securitySchemes"].values()
+    assert (scheme["in"], scheme["name"]) == ("header", shared_secret.HEADER)
 
 
 def test_the_question_is_the_schema_that_the_package_ships_and_the_example_fits_it() -> None:
