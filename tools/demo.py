@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"demo: the logs are in {work / 'logs'}", file=sys.stderr)
     else:
         shutil.rmtree(work)
-        print("demo: everything is stopped")
+        print(f"demo: everything is stopped, and {work} is removed")
     return status
 
 
@@ -154,7 +154,8 @@ def _stay(chain: Chain) -> int:
         print(_curl(chain, expectation, credentials))
     print(
         f"""
-# Policies, rules and the identity schema of this run are yours to edit; saving is enough:
+# Policies, rules and the identity schema of this run are yours to edit; saving is enough.
+# Ctrl-C removes this folder: copy out of it what you want to keep.
 #   {chain.work}
 # Decisions, as they are made:
 #   tail -f {chain.work / "logs" / "authorizer.log"}

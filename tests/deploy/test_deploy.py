@@ -6,6 +6,7 @@ import argparse
 import configparser
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -15,8 +16,10 @@ import pytest
 import yaml
 from polling import until
 from served import Served, body
+from sessions import session
 
 from authorizer.cli import serve
+from authorizer.cli.main import main
 from authorizer.config.addresses import parse_listener
 from authorizer.config.loading import load
 from authorizer.pdp.binary import find_cerbos
@@ -156,13 +159,35 @@ def test_the_pod_decides(unpacked: Path) -> None:
             served = Served(unpacked, ("--config", file, *ports))
             served.start()
             try:
-                assert served.ask(body()).status == 200
-                assert served.ask(body("/orgs/globex/documents/1")).reason == "policy_deny"
+                ann = session({"org": "acme"}, expires_at="2099-01-01T00:00:00Z")
+                assert served.ask(body(extra=ann)).status == 200
+                globex = body("/orgs/globex/documents/1", extra=ann)
+                assert served.ask(globex).reason == "policy_deny"
                 assert served.ask(body("/healthz")).reason == "route_allow"
             finally:
                 served.end()
         finally:
             pdp.terminate()
+
+
+def test_the_pdp_evaluates_as_the_examples_does() -> None:
+    own = yaml.safe_load((ROOT / "cerbos" / "config.yaml").read_text())
+    shipped = yaml.safe_load(config_map("cerbos-config")["config.yaml"])
+    assert {key: shipped[key] for key in ("engine", "schema")} == {
+        key: own[key] for key in ("engine", "schema")
+    }
+
+
+def test_the_policies_read_what_the_examples_identities_have(unpacked: Path) -> None:
+    config = str(unpacked / "config" / "authorizer.yaml")
+    lint("--config", config, "--policies", str(unpacked / "cerbos-policies"))
+
+
+def lint(*arguments: str) -> None:
+    """Hold policies and rules to the example's identities: no error, and no warning either."""
+    identities = ("--identity-schema", str(ROOT / "kratos" / "identity.schema.json"))
+    kratos = ("--kratos-config", str(ROOT / "kratos" / "kratos.yml"))
+    assert main(["lint", "--strict", *identities, *kratos, *arguments]) == 0
 
 
 # --- systemd
@@ -176,6 +201,17 @@ def unit() -> configparser.ConfigParser:
     return parser
 
 
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Put the files where the page has them installed; return the configuration."""
+    shutil.copytree(ROOT / "rules", tmp_path / "rules")
+    shutil.copytree(ROOT / "cerbos" / "policies", tmp_path / "policies")
+    text = (SYSTEMD / "authorizer.yaml").read_text()
+    file = tmp_path / "authorizer.yaml"
+    file.write_text(text.replace("/usr/local/bin/cerbos", str(find_cerbos())))
+    return file
+
+
 def test_the_units_command_is_ours(unit: configparser.ConfigParser) -> None:
     program, *words = shlex.split(unit["Service"]["ExecStart"])
     assert Path(program).name == "authorizer"
@@ -183,18 +219,20 @@ def test_the_units_command_is_ours(unit: configparser.ConfigParser) -> None:
 
 
 def test_the_unit_lets_it_drain_with_its_pdp(
-    unit: configparser.ConfigParser, tmp_path: Path
+    unit: configparser.ConfigParser, installed: Path
 ) -> None:
-    for name in ("rules", "policies"):
-        (tmp_path / name).mkdir()
-    text = (SYSTEMD / "authorizer.yaml").read_text()
-    text = text.replace("/usr/local/bin/cerbos", str(find_cerbos()))
-    (tmp_path / "authorizer.yaml").write_text(text)
     variable, _, value = unit["Service"]["Environment"].partition("=")
-    settings = load(tmp_path / "authorizer.yaml", environ={variable: value}).settings
+    settings = load(installed, environ={variable: value}).settings
     assert unit["Service"]["KillMode"] == "mixed"
     assert float(unit["Service"]["TimeoutStopSec"]) > settings.server.drain_timeout
     assert settings.log.format.value == "json"
+
+
+@pytest.mark.integration
+def test_what_is_installed_decides_as_the_example_does(installed: Path) -> None:
+    """The example's own suites, its scopes included."""
+    assert main(["test", "--config", str(installed)]) == 0
+    lint("--config", str(installed))
 
 
 # --- the page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -24,6 +23,7 @@ pytestmark = pytest.mark.integration
 
 PAGE: Final = DOCS / "from-schema-to-policy.md"
 SCHEMA: Final = "kratos/identity.schema.json"
+NEIGHBOUR: Final = '"department": {'
 POLICY: Final = "cerbos/policies/resources/report.yaml"
 PATIENCE: Final = 10.0  # seconds until a saved policy is in force
 
@@ -37,15 +37,20 @@ def test_who_follows_the_page_sees_what_it_says(tmp_path: Path) -> None:
         pids = {name: program.pid for name, program in chain.programs.items()}
         for kind, block, shown in _steps():
             if kind == "json":
-                schema = json.loads(chain.read(SCHEMA))
-                schema["properties"]["traits"]["properties"] |= json.loads(f"{{{block}}}")
-                chain.write(SCHEMA, json.dumps(schema))
+                chain.write(SCHEMA, _above(NEIGHBOUR, block, chain.read(SCHEMA)))
             elif kind == "yaml":
                 chain.write(POLICY, chain.read(POLICY) + block)
             else:
                 seen.append(_shell(chain, block, shown, credential))
         assert {name: program.pid for name, program in chain.programs.items()} == pids
     assert seen == [shown for kind, _, shown in _steps() if kind == "sh"]
+
+
+def _above(neighbour: str, block: str, text: str) -> str:
+    """Return the text with a block pasted one line above the one line that begins so."""
+    (place,) = re.finditer(rf"^ *{re.escape(neighbour)}", text, re.MULTILINE)
+    assert f"one line above `{neighbour}`" in PAGE.read_text("utf-8")
+    return text[: place.start()] + block + text[place.start() :]
 
 
 def _steps() -> list[tuple[str, str, str]]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docpages import blocks
+from lintfolder import Folder
 from sessions import NOW, question, session
 
 from authorizer.config.loading import load
+from authorizer.expressions.cel import Bindings
 from authorizer.model import Deny, Principal
 from authorizer.wiring import build_snapshot
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from authorizer.principals.profiles import Profiles
 
-PAGES = ("principals.md", "who-may-write-what.md", "step-up.md")
+PAGES = ("principals.md", "aux-data.md", "who-may-write-what.md", "step-up.md")
 CONFIGURATIONS = [
     (page, block) for page in PAGES for block in blocks(page) if "principals" in block
 ]
@@ -70,3 +72,56 @@ def test_clearance_from_metadata_is_not_what_people_write(tmp_path: Path) -> Non
     assert isinstance(principal, Principal)
     assert principal.attr["clearance"] == 1
     assert isinstance(found.identify(question(session({"clearance": 5})), NOW), Deny)
+
+
+# metadata_public (left out where the name is given in `without`), and the clearance
+DEFAULTED: list[tuple[object, tuple[str, ...], int]] = [
+    ({"clearance": 2}, (), 2),
+    ({"clearance": 0}, (), 0),
+    ({}, (), 0),
+    ({"roles": []}, (), 0),
+    (None, (), 0),
+    (None, ("identity.metadata_public",), 0),
+]
+
+
+@pytest.mark.parametrize(("metadata", "without", "clearance"), DEFAULTED)
+def test_whoever_has_no_clearance_has_the_default(
+    tmp_path: Path, metadata: object, without: tuple[str, ...], clearance: int
+) -> None:
+    configuration = shown("kratos")
+    (attr,) = (block["attr"] for block in blocks("who-may-write-what.md") if "attr" in block)
+    named = configuration["principals"]["profiles"]["kratos"] | {"attr": attr}
+    found = profiles(tmp_path, {"principals": {"profiles": {"kratos": named}}})
+    extra = session({"clearance": 5}, identity={"metadata_public": metadata}, without=without)
+    principal = found.identify(question(extra), NOW)
+    assert isinstance(principal, Principal), principal
+    assert principal.attr["clearance"] == clearance
+
+
+@pytest.mark.parametrize("addresses", [None, [], [{"verified": True}], [{"verified": False}]])
+def test_whoever_has_no_address_is_not_verified(tmp_path: Path, addresses: Any) -> None:  # noqa: ANN401 - JSON
+    """Kratos leaves `verifiable_addresses` out where there are none."""
+    found = profiles(tmp_path, shown("staff")).by_name["staff"]
+    (verified,) = (value for name, value in found.attr if name == "verified")
+    for identity in ({"verifiable_addresses": addresses}, {} if not addresses else None):
+        if identity is not None:
+            bindings = Bindings({"extra": session(identity=identity)})
+            assert verified.evaluate(bindings) is (addresses == [{"verified": True}])
+
+
+def test_the_rule_for_a_second_factor_errs_for_nobody(tmp_path: Path) -> None:
+    """Whoever has its roles: without the guard, it errs for those who come by a token."""
+    folder = Folder(tmp_path)
+    shown_rule, *_ = next(block for block in blocks("step-up.md") if isinstance(block, list))
+    rule = shown_rule | {"actions": ["view"], "roles": ["*"]}
+    folder.policy("document.json", resourcePolicy={
+        "resource": "document", "version": "default", "rules": [rule],
+    })  # fmt: skip
+    folder.asks()
+    assert "unguarded-attribute" not in folder.codes()
+    rule["condition"]["match"]["expr"] = rule["condition"]["match"]["expr"].rpartition("&& ")[2]
+    folder.policy("document.json", resourcePolicy={
+        "resource": "document", "version": "default", "rules": [rule],
+    })  # fmt: skip
+    assert "unguarded-attribute" in folder.codes()
