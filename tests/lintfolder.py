@@ -37,8 +37,8 @@ class Folder:
         file.write_text(dedent(text))
         return file
 
-    def lint(self) -> tuple[Finding, ...]:
-        """Return what lint finds here."""
+    def lint(self, *, cerbos: Path | None = None) -> tuple[Finding, ...]:
+        """Return what lint finds here, with the program if it is given."""
         schema = self.path / "identity.json"
         config = self.path / "authorizer.yaml"
         self.write("authorizer.yaml", "" if not config.exists() else config.read_text())
@@ -51,6 +51,7 @@ class Folder:
                 oathkeeper_config=self._given("oathkeeper.yml"),
                 identity_schemas=(schema,) if schema.exists() else (),
                 kratos_config=self._given("kratos.yml"),
+                cerbos=cerbos,
             )
         )
 

@@ -25,6 +25,7 @@ SETS: Final = {
         *("--identity-schema", "identity.schema.json"),
         *("--kratos-config", "kratos.yml"),
     ),
+    "uncompiled": ("--policies", "policies"),
     "refused": (
         *("--policies", "policies"),
         *("--access-rules", "access-rules.json"),

@@ -68,10 +68,12 @@ def has_pdp(options: argparse.Namespace, loaded: Loaded) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def pdp_to_ask(options: argparse.Namespace, loaded: Loaded) -> AsyncIterator[Pdp | None]:
+async def pdp_to_ask(
+    options: argparse.Namespace, loaded: Loaded, *, descriptor: int = _STDERR
+) -> AsyncIterator[Pdp | None]:
     """Have the PDP that the options and the configuration name, or None.
 
-    What it logs goes to standard error, and only from warnings on.
+    What it logs goes to `descriptor`, and only from warnings on.
     """
     from authorizer.config.settings import Log, LogFormat, LogLevel  # noqa: PLC0415 - the same
     from authorizer.instrumentation import logging as log  # noqa: PLC0415 - the same
@@ -81,7 +83,7 @@ async def pdp_to_ask(options: argparse.Namespace, loaded: Loaded) -> AsyncIterat
         yield None
         return
     running_log = log.start(
-        Log(format=LogFormat.CONSOLE, level=LogLevel.WARNING), descriptor=_STDERR
+        Log(format=LogFormat.CONSOLE, level=LogLevel.WARNING), descriptor=descriptor
     )
     try:
         async with running_pdp(loaded) as pdp:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
+    from authorizer.config.settings import EmbeddedPdp
     from authorizer.lint.finding import Finding
 
 _EPILOG: Final = """\
@@ -75,6 +76,11 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
         metavar="FILE",
         help="Kratos's configuration: says whether people write their own traits",
     )
+    add(
+        "--cerbos",
+        metavar="FILE",
+        help="the cerbos program, which compiles the policies; default: that of an embedded PDP",
+    )
     add("--format", choices=("text", "json", "github"), default="text", help="default: text")
     add("--strict", action="store_true", help="let warnings fail too")
     parser.set_defaults(run=run)
@@ -97,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
             oathkeeper_config=options.oathkeeper_config,
             identity_schemas=tuple(options.identity_schema),
             kratos_config=options.kratos_config,
+            cerbos=_cerbos(options) if policies is not None else None,
             environ=os.environ,
         )
     )
@@ -106,15 +113,38 @@ def run(options: argparse.Namespace) -> int:
     return FAILED if any(finding.severity in failing for finding in findings) else OK
 
 
-def _configured_policies(config: Path | None) -> Path | None:
-    """Return the embedded PDP's policies, where the configuration names them."""
+def _embedded(config: Path | None) -> EmbeddedPdp | None:
+    """Return the settings of the embedded PDP, where the configuration has one."""
     from authorizer.config.loading import load  # noqa: PLC0415 - `--help` need not wait for them
     from authorizer.errors import SourceError  # noqa: PLC0415 - the same
 
     try:
-        embedded = load(config, None, os.environ).settings.pdp.embedded
+        return load(config, None, os.environ).settings.pdp.embedded
     except SourceError:
         return None  # lint says itself what is wrong with the configuration
+
+
+def _cerbos(options: argparse.Namespace) -> Path | None:
+    """Return the cerbos program, or None where there is none; raises ConfigError.
+
+    One that was named, and is not there, is an error.
+    """
+    from authorizer.errors import ConfigError  # noqa: PLC0415 - as above
+    from authorizer.pdp.binary import find_cerbos  # noqa: PLC0415 - as above
+
+    if options.cerbos is not None:
+        return find_cerbos(options.cerbos)
+    embedded = _embedded(options.config)
+    try:
+        return find_cerbos(embedded.cerbos if embedded is not None else None)
+    except ConfigError as error:
+        print(f"note: the policies were not compiled: {error.problems[0].message}", file=sys.stderr)
+        return None
+
+
+def _configured_policies(config: Path | None) -> Path | None:
+    """Return the embedded PDP's policies, where the configuration names them."""
+    embedded = _embedded(config)
     if embedded is None:
         return None
     path, here = Path(embedded.policies), Path.cwd()

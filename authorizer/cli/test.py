@@ -19,6 +19,7 @@ from authorizer.cli.common import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import BinaryIO
 
     from authorizer.config.loading import Loaded
     from authorizer.snapshot import Snapshot
@@ -63,8 +64,11 @@ def _percent(text: str) -> float:
 def run(options: argparse.Namespace) -> int:
     """Run the suites; return the exit status."""
     import asyncio  # noqa: PLC0415 - `--help` need not wait for any of these
+    import contextlib  # noqa: PLC0415
+    import tempfile  # noqa: PLC0415
     import time  # noqa: PLC0415
 
+    from authorizer.suites.case import Status  # noqa: PLC0415
     from authorizer.suites.coverage import measure  # noqa: PLC0415
     from authorizer.suites.junit import junit  # noqa: PLC0415
     from authorizer.suites.report import report  # noqa: PLC0415
@@ -74,11 +78,16 @@ def run(options: argparse.Namespace) -> int:
     snapshot = build_snapshot(loaded)
     cases = _cases(options, loaded, snapshot)
     started = time.perf_counter()
-    results = asyncio.run(_run(options, loaded, snapshot, cases))
-    # Of a part of the cases it would say nothing.
-    coverage = measure(snapshot.routes, results) if options.text is None else None
-    for line in report(results, coverage, time.perf_counter() - started):
-        print(line)
+    # What the PDP logs would stand between the dots. It is told where something failed.
+    with tempfile.TemporaryFile() as log, contextlib.ExitStack() as at_failure:
+        at_failure.callback(_tell, log)
+        results = asyncio.run(_run(options, loaded, snapshot, cases, log.fileno()))
+        # Of a part of the cases it would say nothing.
+        coverage = measure(snapshot.routes, results) if options.text is None else None
+        for line in report(results, coverage, time.perf_counter() - started):
+            print(line)
+        if all(result.status is not Status.FAILED for result in results):
+            at_failure.pop_all()
     if options.junit is not None:
         _write(options.junit, junit(results))
     percent = coverage.percent if coverage is not None else _ALL
@@ -109,8 +118,19 @@ def _cases(options: argparse.Namespace, loaded: Loaded, snapshot: Snapshot) -> l
     return cases
 
 
+def _tell(log: BinaryIO) -> None:
+    import sys  # noqa: PLC0415 - as above
+
+    log.seek(0)
+    print(log.read().decode(errors="replace"), end="", file=sys.stderr)
+
+
 async def _run(
-    options: argparse.Namespace, loaded: Loaded, snapshot: Snapshot, cases: Sequence[Case]
+    options: argparse.Namespace,
+    loaded: Loaded,
+    snapshot: Snapshot,
+    cases: Sequence[Case],
+    descriptor: int,
 ) -> list[Result]:
     import time  # noqa: PLC0415 - as above
 
@@ -119,7 +139,7 @@ async def _run(
 
     progress = Progress()
     results = []
-    async with pdp_to_ask(options, loaded) as pdp:
+    async with pdp_to_ask(options, loaded, descriptor=descriptor) as pdp:
         try:
             async for result in run_cases(cases, snapshot, pdp, now=time.time()):
                 print(progress.after(result), end="", flush=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from authorizer.engine import ask, translate
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Principal
+from authorizer.pdp.explaining import ExplainingPdp
 from authorizer.pdp.interface import Deadline
 from authorizer.routing.asked import Asked
 from authorizer.routing.candidates import candidates
@@ -15,16 +16,8 @@ from authorizer.routing.reading import Address, Ambiguous, locate, read
 from authorizer.routing.table import Matched
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from authorizer.model import (
-        AccessRequest,
-        Check,
-        CheckResult,
-        Deny,
-        PdpAnswer,
-    )
-    from authorizer.pdp.interface import Pdp, PdpHealth
+    from authorizer.model import AccessRequest, Check, CheckResult, Deny
+    from authorizer.pdp.interface import Pdp
     from authorizer.principals.aux_data import JwtSource
     from authorizer.routing.candidates import Candidate
     from authorizer.routing.reading import Reading
@@ -85,7 +78,7 @@ async def explain(
     )
     if pdp is None:
         return explanation
-    witness = _Witness(pdp)
+    witness = ExplainingPdp(pdp)
     record = await ask(question, snapshot, witness, deadline=Deadline.after(PATIENCE))
     return replace(explanation, results=witness.results, record=record)
 
@@ -137,32 +130,3 @@ def _way(request: AccessRequest, snapshot: Snapshot, address: Address) -> _Way:
         candidates=candidates(snapshot.routes, address, asked, found),
         matched=found if isinstance(found, Matched) else None,
     )
-
-
-class _Witness:
-    """The PDP, asked to explain itself; what it answered is kept."""
-
-    def __init__(self, pdp: Pdp) -> None:
-        self.results: tuple[CheckResult, ...] = ()
-        self._pdp = pdp
-
-    async def check(
-        self,
-        principal: Principal,
-        checks: Sequence[Check],
-        *,
-        deadline: Deadline,
-        request_id: str,
-        explain: bool = True,  # noqa: ARG002 - the port's own signature
-    ) -> PdpAnswer:
-        answer = await self._pdp.check(
-            principal, checks, deadline=deadline, request_id=request_id, explain=True
-        )
-        self.results = answer.results
-        return answer
-
-    async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - the port's own signature
-        return await self._pdp.health(timeout=timeout)
-
-    async def close(self) -> None:
-        """Leave it open: whoever opened it closes it."""

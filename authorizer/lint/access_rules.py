@@ -86,6 +86,12 @@ class AccessRule:
         """Whether it asks a remote authorizer with a payload: us."""
         return self.authorizer is not None and self.authorizer.name == REMOTE_JSON
 
+    @property
+    def methods_place(self) -> Place:
+        """Where it lists its methods, or would."""
+        written = self.view.get("match", "methods")
+        return (written or self.url).place
+
 
 class OathkeeperConfig:
     """Oathkeeper's configuration file, or none."""

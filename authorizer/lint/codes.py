@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Severity(enum.StrEnum):
-    """How bad a finding is: what `serve` refuses, what is probably a mistake, what to know."""
+    """How bad it is: what `serve` or a PDP refuses, what is probably a mistake, what to know."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -21,11 +21,15 @@ class Code(enum.StrEnum):
     INVALID_CONFIG = "invalid-config"
     INVALID_RULES = "invalid-rules"
     UNREADABLE_FILE = "unreadable-file"
+    INVALID_POLICY = "invalid-policy"
     # rules against Cerbos policies
     UNKNOWN_KIND = "unknown-kind"
     UNKNOWN_ACTION = "unknown-action"
     UNKNOWN_POLICY_VERSION = "unknown-policy-version"
     UNKNOWN_SCOPE = "unknown-scope"
+    VARYING_SCOPE = "varying-scope"
+    UNPASSED_ATTRIBUTE = "unpassed-attribute"
+    REFUSED_ATTRIBUTE = "refused-attribute"
     UNKNOWN_DERIVED_ROLES = "unknown-derived-roles"
     UNKNOWN_VARIABLE = "unknown-variable"
     UNASKED_KIND = "unasked-kind"
@@ -83,7 +87,12 @@ _OTHER: Final = {
     Code.INVALID_CONFIG: Severity.ERROR,
     Code.INVALID_RULES: Severity.ERROR,
     Code.UNREADABLE_FILE: Severity.ERROR,
+    Code.INVALID_POLICY: Severity.ERROR,
+    Code.UNKNOWN_DERIVED_ROLES: Severity.ERROR,
+    Code.UNKNOWN_VARIABLE: Severity.ERROR,
+    Code.INVALID_CONDITION: Severity.ERROR,
     Code.UPSTREAM_PATH: Severity.NOTE,
+    Code.VARYING_SCOPE: Severity.NOTE,
     Code.UNASKED_KIND: Severity.NOTE,
     Code.UNASKED_ACTION: Severity.NOTE,
     Code.UNCHECKED_CONDITION: Severity.NOTE,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ALTERNATIVES: Final = ("anyOf", "oneOf")
 _BRANCHES: Final = ("if", "then", "else")
-_OF_VALUE: Final[dict[type, str]] = {
+OF_VALUE: Final[dict[type, str]] = {
     bool: "boolean",
     int: "number",
     float: "number",
@@ -158,9 +158,9 @@ def _stated(node: Node) -> frozenset[str] | None:
         names = [stated] if isinstance(stated, str) else stated
         return frozenset("number" if name == "integer" else str(name) for name in names)
     if "const" in value:
-        return frozenset({_OF_VALUE[type(value["const"])]})
+        return frozenset({OF_VALUE[type(value["const"])]})
     if isinstance(value.get("enum"), list):
-        return frozenset(_OF_VALUE[type(item)] for item in value["enum"])
+        return frozenset(OF_VALUE[type(item)] for item in value["enum"])
     return frozenset({"object"}) if "properties" in value else None
 
 

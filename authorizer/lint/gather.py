@@ -25,7 +25,7 @@ from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import read_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from authorizer.config.loading import Loaded
     from authorizer.kratos.identity_schema import IdentitySchema
@@ -44,7 +44,10 @@ class InputMissing(AuthorizerError):
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What to look at. Without `rules`, those that the configuration names."""
+    """What to look at. Without `rules`, those that the configuration names.
+
+    With the program `cerbos` the policies are compiled too.
+    """
 
     rules: tuple[Path, ...] = ()
     config: Path | None = None
@@ -53,6 +56,7 @@ class Inputs:
     oathkeeper_config: Path | None = None
     identity_schemas: tuple[Path, ...] = ()
     kratos_config: Path | None = None
+    cerbos: Path | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
 
     @property
@@ -157,14 +161,23 @@ def _policies(folder: Path | None, findings: list[Finding]) -> Policies | None:
         return None
     before = len(findings)
     documents = _documents(policy_files(folder), findings)
+    policies = [document for document in documents if is_policy(document)]
+    findings += _misformed(policies)
     if len(findings) > before:
         # What cannot be read may know everything.
         return None
-    policies = [document for document in documents if is_policy(document)]
     if not policies:
         msg = f"{folder}: there is no Cerbos policy here"
         raise InputMissing(msg)
-    return read_policies(policies)
+    return read_policies(policies, folder)
+
+
+def _misformed(policies: Iterable[Document]) -> Iterator[Finding]:
+    from authorizer.pdp.policyform import policy_schema  # noqa: PLC0415 - only who lints policies waits
+
+    schema = policy_schema()
+    for document in policies:
+        yield from from_problems(Code.INVALID_POLICY, schema.problems(document))
 
 
 def _access_rules(

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.conditions import Conditions, read_conditions
 from authorizer.lint.glob import glob_regex
+from authorizer.lint.resources import read_schema
 from authorizer.lint.view import whole
 from authorizer.source.files import files_under
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from authorizer.kratos.identity_schema import Node
     from authorizer.lint.view import View
     from authorizer.source.document import Document, Place
 
@@ -29,6 +31,10 @@ _SUFFIXES: Final = frozenset((".yaml", ".yml", ".json"))
 _NOT_POLICIES: Final = frozenset(("_schemas", "testdata"))
 DEFAULT_VERSION: Final = "default"
 _ANYTHING: Final = "*"
+_KINDS: Final = (
+    *("resourcePolicy", "principalPolicy", "rolePolicy"),
+    *("derivedRoles", "exportVariables", "exportConstants"),
+)
 
 
 def policy_files(folder: Path) -> Iterator[Path]:
@@ -49,11 +55,17 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class ResourcePolicy:
-    """A resource policy, by what identifies it."""
+    """A resource policy, by what identifies it.
+
+    `schema` refers to that of the resource, "" for none; for actions in `unchecked` it is not
+    looked at.
+    """
 
     kind: str
     version: str
     scope: str
+    schema: str = ""
+    unchecked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +96,34 @@ class Policies:
     kinds: tuple[str, ...] = ()
     names: tuple[Named, ...] = ()
     conditions: Conditions = field(default_factory=Conditions)
+    schemas: Mapping[str, Node] = field(default_factory=dict)
 
     def knows_kind(self, kind: str) -> bool:
         """Say whether a policy is about this kind; one about everything (`*`) does not count."""
         return kind in self.kinds or any(
             grant.kind != _ANYTHING and _fits_kind(grant.kind, kind) for grant in self.grants
         )
+
+    def schemas_of(self, kind: str) -> list[Node]:
+        """Return the schemas that policies of a kind name, as far as they can be read."""
+        named = {policy.schema for policy in self.resources if policy.kind == kind}
+        return [self.schemas[name] for name in named if name in self.schemas]
+
+    def schema_for(self, kind: str, actions: Iterable[str | None]) -> Node | None:
+        """Return the schema that resources of a kind have to fit for some of the actions.
+
+        None where there is none, where policies of the kind name several, or where an action is
+        not known (None) and some are not held to it.
+        """
+        own = [policy for policy in self.resources if policy.kind == kind]
+        if len({(policy.schema, policy.unchecked) for policy in own}) != 1:
+            return None
+        if own[0].unchecked and all(
+            action is None or any(_fits(glob, action) for glob in own[0].unchecked)
+            for action in actions
+        ):
+            return None
+        return self.schemas.get(own[0].schema)
 
     def versions(self, kind: str) -> set[str]:
         """Return the versions of the resource policies of a kind."""
@@ -149,14 +183,16 @@ def _compiled(glob: str) -> re.Pattern[str]:
         return re.compile(re.escape(glob))
 
 
-def read_policies(documents: Iterable[Document]) -> Policies:
-    """Return what the policies in these documents know."""
+def read_policies(documents: Iterable[Document], folder: Path) -> Policies:
+    """Return what the policies in these documents know; their schemas are under `folder`."""
     enabled = [view for view in map(whole, documents) if not _is_disabled(view)]
     resources = [
         ResourcePolicy(
             policy.text("resource"),
             policy.text("version") or DEFAULT_VERSION,
             policy.text("scope"),
+            policy.text("schemas", "resourceSchema", "ref"),
+            _texts(policy, "schemas", "resourceSchema", "ignoreWhen", "actions"),
         )
         for policy in _each(enabled, "resourcePolicy")
     ]
@@ -175,12 +211,20 @@ def read_policies(documents: Iterable[Document]) -> Policies:
         kinds=tuple(sorted({policy.kind for policy in resources if policy.kind})),
         names=tuple(_names(enabled)),
         conditions=read_conditions(enabled),
+        schemas={
+            reference: schema
+            for reference in {policy.schema for policy in resources}
+            if (schema := read_schema(folder, reference)) is not None
+        },
     )
 
 
 def is_policy(document: Document) -> bool:
-    """Say whether a document claims to be a Cerbos policy."""
-    return whole(document).text("apiVersion").startswith("api.cerbos.dev/")
+    """Say whether a document claims to be a Cerbos policy: by its version, or by what it is of."""
+    view = whole(document)
+    return view.text("apiVersion").startswith("api.cerbos.dev/") or any(
+        view.get(kind) is not None for kind in _KINDS
+    )
 
 
 def _is_disabled(view: View) -> bool:
@@ -224,5 +268,5 @@ def _names_something(grant: Grant) -> bool:
     return grant.kind != _ANYTHING or _ANYTHING not in grant.actions
 
 
-def _texts(view: View, key: str) -> tuple[str, ...]:
-    return tuple(item.value for item in view.items(key) if isinstance(item.value, str))
+def _texts(view: View, *keys: str) -> tuple[str, ...]:
+    return tuple(item.value for item in view.items(*keys) if isinstance(item.value, str))

@@ -45,18 +45,23 @@ _MAX_WRITTEN: Final = 256
 _MAX_PATHS: Final = 64
 _MAX_ORIGINS: Final = 16
 _OWNED: Final = frozenset((Reason.METHOD_NOT_MAPPED, Reason.CONDITION_NOT_MAPPED))
+# What callers write as it stands (RFC 3986, pchar). Encoded, it would be another spelling:
+# `42%3Apay` is refused where both `{id}` and `{id}:pay` are routes.
+_PLAIN: Final = "/:@!$&'()*+,;="
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What was seen. `rules` and `methods` by route id; `uncovered` by access rule.
 
-    `passing` are rules that match a route's URLs and do not ask us.
+    `passing` are rules that match a route's URLs and do not ask us, `lacking` those that do ask and
+    have none of its methods.
     """
 
     rules: Mapping[str, tuple[AccessRule, ...]]
     methods: Mapping[str, frozenset[str]]
     passing: Mapping[str, tuple[AccessRule, ...]]
+    lacking: Mapping[str, tuple[AccessRule, ...]]
     uncovered: Mapping[AccessRule, tuple[Prefix, ...]]
 
 
@@ -68,21 +73,28 @@ def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
     by_route: dict[str, tuple[AccessRule, ...]] = {}
     methods: dict[str, frozenset[str]] = {}
     passing: dict[str, tuple[AccessRule, ...]] = {}
+    lacking: dict[str, tuple[AccessRule, ...]] = {}
     covered: dict[AccessRule, set[str]] = defaultdict(set)
     for route in table.routes:
         reaching: dict[AccessRule, None] = {}
         seen: set[str] = set()
         others: dict[AccessRule, None] = {}
+        without: dict[AccessRule, None] = {}
         for origin, path in _urls(route, written, origins):
             for rule in readable:
                 if not _matches(rule, origin + path):
                     continue
+                common = _common(rule, route)
                 owned = {
                     method
-                    for method in _common(rule, route)
+                    for method in common or route.methods
                     if _owns(route, table, origin, path, method)
                 }
                 if not owned:
+                    continue
+                if not common:
+                    if rule.asks:
+                        without[rule] = None
                     continue
                 if rule.asks:
                     reaching[rule] = None
@@ -93,10 +105,12 @@ def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
         by_route[route.id] = tuple(reaching)
         methods[route.id] = frozenset(seen)
         passing[route.id] = tuple(others)
+        lacking[route.id] = tuple(without)
     return Reach(
         by_route,
         methods,
         passing,
+        lacking,
         {rule: tuple(_uncovered(rule, table, covered[rule])) for rule in readable if rule.asks},
     )
 
@@ -140,7 +154,7 @@ def _covers(table: RouteTable, origin: str, path: str) -> bool:
 def _match(table: RouteTable, origin: str, path: str, method: str) -> Matched | Unmatched | None:
     """Return what the table says of a request for a decoded path; None for no plain host."""
     try:
-        address = locate(origin + quote(path, safe="/"))
+        address = locate(origin + quote(path, safe=_PLAIN))
     except MalformedRequest:
         return None
     return None if isinstance(address, Ambiguous) else table.match(address, method)

@@ -71,6 +71,17 @@ class RuleSet:
                 return document.place(("routes", number, *under, key), key=True)
         return route.place
 
+    def attr_place(self, route: Route, check: int, keys: Sequence[str]) -> Place:
+        """Return where a route's check has an attribute; where all are, or would be, without keys.
+
+        `check` is its number among the route's.
+        """
+        document, number = self._written[route.place]
+        value: Any = document.value
+        own = () if "resource" in value["routes"][number] else ("checks", check)
+        path = ("routes", number, *own, "resource", "attr", *keys)
+        return document.place(path, key=bool(keys))
+
     def match_place(self, route: Route) -> Place:
         """Return where a route says its path."""
         document, number = self._written[route.place]

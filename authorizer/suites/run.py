@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authorizer.engine import ask, translate
 from authorizer.errors import PdpUnavailable
 from authorizer.model import Allow, DecisionRecord, Reason
+from authorizer.pdp.explaining import ExplainingPdp
 from authorizer.pdp.interface import Deadline
 from authorizer.routing.methods import mapping
 from authorizer.routing.written import written
@@ -68,7 +69,9 @@ async def _decision(
         return question
     if pdp is None:
         return None
-    record = await ask(question, snapshot, pdp, deadline=Deadline.after(_PATIENCE))
+    # With what its schemas have against an attribute, which quotes it: it is the suite's own.
+    asked = ExplainingPdp(pdp)
+    record = await ask(question, snapshot, asked, deadline=Deadline.after(_PATIENCE))
     outcome = _enforced(record)
     if outcome.reason in (Reason.PDP_UNAVAILABLE, Reason.PDP_DEADLINE):
         endpoint, _, message = outcome.detail.partition(": ")  # as PdpError words it

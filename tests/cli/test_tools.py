@@ -265,6 +265,51 @@ def test_a_pdp_that_is_not_there_ends_the_run(command: Command, folder: Path) ->
     assert err.startswith(f"error: unix:{folder}/nobody.sock: ")
 
 
+POLICY = """
+apiVersion: api.cerbos.dev/v1
+resourcePolicy:
+  resource: document
+  version: default
+  schemas: {resourceSchema: {ref: "cerbos:///document.json"}}
+  rules:
+    - {actions: [view], effect: EFFECT_ALLOW, roles: [user]}
+"""
+SCHEMA = '{"type": "object", "required": ["team"]}'
+
+
+@pytest.mark.integration
+def test_what_the_pdp_logs_is_told_behind_the_report_and_only_where_a_case_fails(
+    command: Command, folder: Path
+) -> None:
+    (folder / "policies" / "_schemas").mkdir(parents=True)
+    (folder / "policies" / "document.yaml").write_text(POLICY)
+    (folder / "policies" / "_schemas" / "document.json").write_text(SCHEMA)
+    suite = folder / "rules" / "tests" / "a.yaml"
+    suite.write_text(SUITE.replace("{route: item, ", "{decision: deny, "))
+    status, out, err = command("test", "--embedded-pdp", "policies")
+    assert (status, out.splitlines()[0], err) == (0, "rules/tests/a.yaml ..", "")
+    suite.write_text(SUITE.replace("{route: item, ", "{decision: allow, "))
+    status, out, err = command("test", "--embedded-pdp", "policies")
+    assert (status, out.splitlines()[0]) == (1, "rules/tests/a.yaml F.")
+    assert "  detail    the PDP's schemas refuse: resource /: missing properties: 'team'\n" in out
+    assert "Validation failed" in err
+
+
+@pytest.mark.integration
+def test_an_expression_that_errs_is_told_by_the_pdps_log(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "policies").mkdir()
+    rule = "condition: {match: {expr: R.attr.gone}}, effect"
+    policy = POLICY.replace("effect", rule).replace("  schemas", "  # schemas")
+    (folder / "policies" / "document.yaml").write_text(policy)
+    assert main(["explain", "GET", "/d/1", "--as", "ann", "--embedded-pdp", "policies"]) == 0
+    told = capfd.readouterr()
+    assert "deny, policy_deny" in told.out
+    assert "Error evaluating CEL expression" in told.err
+    assert "R.attr.gone" in told.err
+
+
 # --- rules list, schema
 
 

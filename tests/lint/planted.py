@@ -24,7 +24,7 @@ PAGE: Final = REPOSITORY / "docs" / "lint.md"
 _MARKED: Final = re.compile(r"(<!-- begin: planted -->\n).*?(<!-- end: planted -->)", re.DOTALL)
 _PARTS: Final = ("authorizer.yaml", "cerbos", "kratos", "oathkeeper", "rules")
 _SUFFIXES: Final = frozenset((".yaml", ".yml", ".json"))
-_NOT_MUTATED: Final = frozenset(("tests", "testdata", "_schemas"))
+_NOT_MUTATED: Final = frozenset(("tests", "testdata"))
 # Of one kind in one file. More would not show more.
 _MAX_IN_FILE: Final = 4
 _INPUTS: Final = Inputs(
@@ -139,7 +139,8 @@ def _code(text: str) -> str:
     return f"`{text if len(text) <= 60 else f'{text[:59]}…'}`" if text else "nothing"
 
 
-_POLICIES: Final = r"^cerbos/policies/"
+_POLICIES: Final = r"^cerbos/policies/(?!_schemas/)"
+_CONFIG: Final = r"^authorizer\.yaml$"
 _SCHEMA: Final = r"^kratos/.*\.json$"
 _KRATOS: Final = r"^kratos/kratos\.yml$"
 _RULES: Final = r"^rules/"
@@ -209,6 +210,29 @@ KINDS: Final = (
         _codes(Code.INVALID_CONDITION),
     ),
     Kind(
+        "a key misspelled in a policy",
+        each(
+            replacing(_POLICIES, r"\n  (resource|version|rules|name|definitions):", _swapped),
+            replacing(_POLICIES, r"\n\s+(effect|roles|derivedRoles|parentRoles|expr):", _swapped),
+        ),
+        _codes(Code.INVALID_POLICY),
+    ),
+    Kind(
+        "a key missing from a policy",
+        replacing(_POLICIES, r"\n\s+(?:version|effect|parentRoles): [^\n]*", ""),
+        _codes(Code.INVALID_POLICY),
+    ),
+    Kind(
+        "an effect misspelled in a policy",
+        replacing(_POLICIES, r"effect: (\w+)", _swapped),
+        _codes(Code.INVALID_POLICY),
+    ),
+    Kind(
+        "an attribute of the resource misspelled in a policy",
+        replacing(_POLICIES, r"R\.attr\.(\w+)", _swapped),
+        _codes(Code.UNPASSED_ATTRIBUTE),
+    ),
+    Kind(
         "an action misspelled in a policy",
         replacing(_POLICIES, r"actions: \[(\w+)", _swapped),
         _codes(Code.UNKNOWN_ACTION, Code.UNASKED_ACTION),
@@ -256,7 +280,8 @@ KINDS: Final = (
             replacing(_SCHEMA, r'("(?:org|department)": {\s+"type": )"string"', r'\1"array"'),
         ),
         _codes(Code.MISTYPED_ATTRIBUTE),
-        "It is compared with an attribute of the resource alone, of which lint has no schema.",
+        "It is compared with an attribute of the resource alone; the types of two attributes are "
+        "not held against each other.",
     ),
     Kind(
         "traits that are not closed",
@@ -363,6 +388,16 @@ KINDS: Final = (
         _codes(Code.CHOSEN_HOST),
     ),
     Kind(
+        "a method missing from an access rule",
+        each(
+            *(
+                replacing(_ACCESS_RULES, rf"(methods: &\w+ \[[^\n]*){method}, ", r"\1")
+                for method in ("GET", "POST", "PATCH", "DELETE")
+            )
+        ),
+        _codes(Code.UNREACHABLE_METHOD, Code.UNREACHABLE_ROUTE),
+    ),
+    Kind(
         "an access rule for a path that is not there",
         replacing(_ACCESS_RULES, r":4455/(\w+)/<", _swapped),
         _codes(Code.UNREACHABLE_ROUTE, Code.UNREACHABLE_METHOD),
@@ -380,6 +415,20 @@ KINDS: Final = (
         "a header misspelled",
         replacing(_OATHKEEPER, r"- X-(\w+)-\w+(?=\n)", _swapped),
         _codes(Code.UNSENT_HEADER),
+    ),
+    Kind(
+        "an attribute misspelled in a route, left out, or of another type",
+        each(
+            replacing(_RULES, r"attr: \{(\w+):", _swapped),
+            replacing(_RULES, r'(attr: \{)organization: "[^"]*"(?:, )?', r"\1"),
+            replacing(_RULES, r"(published: )true", r'\1"true"'),
+        ),
+        _codes(Code.REFUSED_ATTRIBUTE),
+    ),
+    Kind(
+        "a scope that only a lenient search finds a policy for",
+        replacing(_CONFIG, r"lenient_scope_search: true", "lenient_scope_search: false"),
+        _codes(Code.VARYING_SCOPE),
     ),
     Kind(
         "a kind or an action misspelled in a route",

@@ -177,3 +177,23 @@ def test_two_rules_for_one_request_are_told_and_two_for_two_are_not(folder: Fold
         other = RULE | {"id": "two", "match": {"url": url, "methods": methods}}
         folder.write("access-rules/one.json", json.dumps([RULE | {"id": "one"}, other]))
         assert folder.codes() == codes
+
+
+def test_an_access_rule_that_lacks_the_methods_of_a_route_is_named_with_its_place(
+    folder: Folder,
+) -> None:
+    folder.access_rule("https://api.test/documents", methods="[GET]")
+    folder.route("/documents", methods="[POST]")
+    [finding] = folder.lint()
+    assert (finding.code, finding.place.line) == ("unreachable-route", 4)
+    place = f"{folder.path}/access-rules/rules.yml:2:"
+    assert finding.help.startswith(f"add POST to the methods of the access rule `rule` ({place}")
+
+
+def test_a_method_that_is_lacking_is_to_be_added_where_the_others_stand(folder: Folder) -> None:
+    folder.access_rule("https://api.test/documents", methods="[GET]")
+    folder.route("/documents", methods="[GET, POST]")
+    [finding] = folder.lint()
+    assert finding.code == "unreachable-method"
+    assert "add POST to the methods of the access rule `rule` (" in finding.help
+    assert "access-rules/rules.yml:2:" in finding.help

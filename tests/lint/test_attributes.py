@@ -292,18 +292,28 @@ OTHERS: dict[str, dict[str, object]] = {
         "derivedRoles": {
             "name": "d",
             "variables": {"local": {"v": "P.attr.ogr"}},
-            "definitions": [],
+            "definitions": [{"name": "x", "parentRoles": ["user"]}],
         }
     },
     "exported variable": {"exportVariables": {"name": "v", "definitions": {"v": "P.attr.ogr"}}},
-    "deprecated variables": {"variables": {"v": "P.attr.ogr"}, "resourcePolicy": {"resource": "x"}},
+    "deprecated variables": {
+        "variables": {"v": "P.attr.ogr"},
+        "resourcePolicy": {"resource": "x", "version": "default"},
+    },
     "principal policy": {
         "principalPolicy": {
             "principal": "ada",
+            "version": "default",
             "rules": [
                 {
                     "resource": "x",
-                    "actions": [{"action": "a", "condition": {"match": {"expr": "P.attr.ogr"}}}],
+                    "actions": [
+                        {
+                            "action": "a",
+                            "effect": "EFFECT_ALLOW",
+                            "condition": {"match": {"expr": "P.attr.ogr"}},
+                        }
+                    ],
                 }
             ],
         }
@@ -376,9 +386,8 @@ def test_what_a_profile_adds_is_known(folder: Folder) -> None:
 def test_a_disabled_policy_is_not_read(folder: Folder) -> None:
     schema(folder)
     policy(folder, rule("true"))
-    folder.policy(
-        "old.json", disabled=True, resourcePolicy={"resource": "x", "rules": [rule("P.attr.ogr")]}
-    )
+    old = {"resource": "x", "version": "default", "rules": [rule("P.attr.ogr")]}
+    folder.policy("old.json", disabled=True, resourcePolicy=old)
     assert folder.codes() == []
 
 

@@ -129,10 +129,8 @@ def test_a_derived_role_is_told_where_it_reads_with_all_that_it_decides(folder: 
     folder.policy("derived.json", derivedRoles=derived)
     for kind in "abcde":
         rule = {"actions": ["view"], "effect": "EFFECT_ALLOW", "derivedRoles": ["member"]}
-        folder.policy(
-            f"{kind}.json",
-            resourcePolicy={"resource": kind, "importDerivedRoles": ["d"], "rules": [rule]},
-        )
+        policy = {"resource": kind, "version": "default", "importDerivedRoles": ["d"]}
+        folder.policy(f"{kind}.json", resourcePolicy={**policy, "rules": [rule]})
     folder.asks("a")
     [finding] = found(folder)
     assert finding.place.source.endswith("derived.json")

@@ -56,8 +56,8 @@ def test_derived_roles_are_confused_too(folder: Folder) -> None:
         role = {"name": f"{kind}er", "parentRoles": ["user"], "condition": {"match": match}}
         folder.policy(f"{kind}er.json", derivedRoles={"name": kind, "definitions": [role]})
         rule = {"actions": ["view"], "effect": "EFFECT_ALLOW", "derivedRoles": [f"{kind}er"]}
-        policy = {"resource": kind, "importDerivedRoles": [kind], "rules": [rule]}
-        folder.policy(f"{kind}.json", resourcePolicy=policy)
+        policy = {"resource": kind, "version": "default", "importDerivedRoles": [kind]}
+        folder.policy(f"{kind}.json", resourcePolicy={**policy, "rules": [rule]})
     folder.route("/a")
     assert folder.codes() == ["confused-conditions"]
 

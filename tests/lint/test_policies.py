@@ -19,6 +19,14 @@ def resource(kind: str, *actions: str, **more: object) -> dict[str, object]:
     return {"resource": kind, "version": "default", "rules": rules} | more
 
 
+def principal(name: str, *rules: dict[str, object]) -> dict[str, object]:
+    return {"principal": name, "version": "default", "rules": list(rules)}
+
+
+def about(kind: str, action: str) -> dict[str, object]:
+    return {"resource": kind, "actions": [{"action": action, "effect": "EFFECT_ALLOW"}]}
+
+
 # An action in a policy, an action in a question, whether the one is about the other.
 WILDCARDS = [
     ("view", "view", True),
@@ -98,7 +106,10 @@ def test_policies_are_found_in_folders_and_in_each_format(folder: Folder) -> Non
         """\
         ---
         apiVersion: api.cerbos.dev/v1
-        resourcePolicy: {resource: document, version: default, rules: [{actions: [view]}]}
+        resourcePolicy:
+          resource: document
+          version: default
+          rules: [{actions: [view], effect: EFFECT_ALLOW, roles: [user]}]
         """,
     )
     folder.asks()
@@ -112,8 +123,8 @@ def test_principal_policies_know_what_they_name_and_role_policies_only_narrow(
         "role.json",
         rolePolicy={"role": "user", "rules": [{"resource": "note", "allowActions": ["view"]}]},
     )
-    rules = [{"resource": kind, "actions": [{"action": "edit"}]} for kind in ("memo", "m*o")]
-    folder.policy("ada.json", principalPolicy={"principal": "ada", "rules": rules})
+    rules = [about(kind, "edit") for kind in ("memo", "m*o")]
+    folder.policy("ada.json", principalPolicy=principal("ada", *rules))
     for kind, action, codes in [
         ("note", "view", ["unknown-kind"]),
         ("memo", "edit", []),
@@ -126,8 +137,7 @@ def test_principal_policies_know_what_they_name_and_role_policies_only_narrow(
 
 
 def test_everything_of_everything_knows_nothing_by_name(folder: Folder) -> None:
-    everything = {"resource": "*", "actions": [{"action": "*"}]}
-    folder.policy("root.json", principalPolicy={"principal": "root", "rules": [everything]})
+    folder.policy("root.json", principalPolicy=principal("root", about("*", "*")))
     folder.policy("document.json", resourcePolicy=resource("document", "view"))
     folder.asks("document", "veiw")
     assert folder.codes() == ["unknown-action"]
@@ -187,7 +197,8 @@ def test_derived_roles_that_are_there_are_no_finding(folder: Folder) -> None:
         "document.json",
         resourcePolicy=resource("document", "view", importDerivedRoles=["owners", "gone"]),
     )
-    folder.policy("owners.json", derivedRoles={"name": "owners", "definitions": []})
+    definitions = [{"name": "owner", "parentRoles": ["user"]}]
+    folder.policy("owners.json", derivedRoles={"name": "owners", "definitions": definitions})
     folder.asks()
     [finding] = folder.lint()
     assert (finding.code, "`gone`" in finding.message) == ("unknown-derived-roles", True)

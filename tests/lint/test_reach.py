@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,9 +38,9 @@ PAIRS = st.lists(
 PREFIX = st.sampled_from(["https://api.test/", "<https?>://<api|www>.test/", "http://<[^/]+>:80/"])
 
 
-def table(*paths: str) -> RouteTable:
+def table(*paths: str, method: str = "GET") -> RouteTable:
     routes = [
-        {"id": f"r{number}", "match": {"path": path, "methods": ["GET"]}, "effect": "allow"}
+        {"id": f"r{number}", "match": {"path": path, "methods": [method]}, "effect": "allow"}
         for number, path in enumerate(paths)
     ]
     return compile_rules([load_yaml(json.dumps({"version": 1, "routes": routes}), "rules")])
@@ -83,6 +84,20 @@ def test_a_more_specific_route_takes_its_urls_away() -> None:
     rules = access_rules("https://api.test/a/new")
     reach = explore(table("/a/{id}", "/a/new"), rules)
     assert (reach.rules["r0"], reach.rules["r1"]) == ((), rules)
+
+
+@pytest.mark.parametrize("text", [*":@!$&'()*+,=~"])
+def test_a_capture_with_text_is_reached_beside_a_plain_capture(text: str) -> None:
+    rules = access_rules("https://api.test/payments/<[^/]+>")
+    reach = explore(table("/payments/{id}", f"/payments/{{id}}{text}pay"), rules)
+    assert (reach.rules["r0"], reach.rules["r1"]) == (rules, rules)
+
+
+def test_a_rule_with_other_methods_lacks_those_of_the_route() -> None:
+    rules = access_rules("https://api.test/a", "https://api.test/b")
+    reach = explore(table("/a", "/{other}", method="POST"), rules)
+    assert set(reach.rules.values()) == {()}
+    assert (reach.lacking["r0"], reach.lacking["r1"]) == (rules[:1], rules[1:])
 
 
 def test_each_alternative_of_a_pattern_is_a_space_of_its_own() -> None:

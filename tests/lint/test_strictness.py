@@ -306,6 +306,39 @@ def test_who_has_the_roles_of_a_rule_decides_what_is_there(
     assert [text for text, _ in unguarded(folder)] == ([message] if message else [])
 
 
+@pytest.mark.parametrize(
+    ("roles", "expression", "guards"),
+    [
+        (
+            ["user", "client"],
+            "P.attr.auth.session.aal == 'aal2'",
+            "has(P.attr.auth.session) && has(P.attr.auth.session.aal)",
+        ),
+        (
+            ["user", "delegate"],
+            "P.attr.auth.claims.org == 'a'",
+            "has(P.attr.auth.claims) && has(P.attr.auth.claims.org)",
+        ),
+        (["user"], "P.attr.home.city == 'a'", "has(P.attr.home) && has(P.attr.home.city)"),
+        (["user"], "P.attr.level > 2", "has(P.attr.level)"),
+        (["user"], "P.attr['zip-code'] == '1'", '"zip-code" in P.attr'),
+        (["user"], "has(P.attr.home.city) && R.attr.open", "has(P.attr.home)"),
+    ],
+)
+def test_the_help_is_all_that_it_takes(
+    folder: Folder, roles: list[str], expression: str, guards: str
+) -> None:
+    """What is put in front of the condition once need not be followed by a second guard."""
+    folder.policy("document.json", resourcePolicy=document(expr(expression), roles=roles))
+    folder.asks()
+    assert {help_ for _, help_ in unguarded(folder)} == {
+        f"ask first whether it is there: {guards} && …"
+    }
+    guarded = expr(f"{guards} && {expression}")
+    folder.policy("document.json", resourcePolicy=document(guarded, roles=roles))
+    assert unguarded(folder) == []
+
+
 def test_only_profiles_that_payloads_name_are_thought_of(folder: Folder) -> None:
     rule = document(expr("P.attr.org == 'a'"), roles=["*"])
     folder.policy("document.json", resourcePolicy=rule)

@@ -42,10 +42,19 @@ def test_the_same_files_give_the_same_output(name: str) -> None:
 
 def test_what_serve_refuses_fails_always_and_warnings_only_when_strict() -> None:
     assert run("refused")[0] == 1
+    assert run("uncompiled")[0] == 1
     assert run("chain")[0] == 0
     assert run("chain", "--strict")[0] == 1
 
 
 def test_only_what_serve_or_nobody_can_read_is_an_error() -> None:
     errors = {code for code in Code if code.severity is Severity.ERROR}
-    assert errors == {Code.INVALID_CONFIG, Code.INVALID_RULES, Code.UNREADABLE_FILE}
+    assert errors == {
+        Code.INVALID_CONFIG,
+        Code.INVALID_RULES,
+        Code.UNREADABLE_FILE,
+        Code.INVALID_POLICY,
+        Code.INVALID_CONDITION,
+        Code.UNKNOWN_DERIVED_ROLES,
+        Code.UNKNOWN_VARIABLE,
+    }

@@ -12,7 +12,7 @@ from sessions import NOW, session
 
 from authorizer.config.settings import Settings
 from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
-from authorizer.model import Effect
+from authorizer.model import CheckResult, Effect
 from authorizer.pdp.scripted import ScriptedPdp, always
 from authorizer.principals.profiles import compile_profiles
 from authorizer.routing.compile import compile_rules
@@ -204,6 +204,15 @@ async def test_a_question_that_the_pdp_rejects_fails_the_case_that_asks_it() -> 
         Difference("reason", "policy_deny", "pdp_rejected"),
     )
     assert found.detail == "pdp:1: no"
+
+
+async def test_a_schema_that_refuses_is_told_with_its_reason() -> None:
+    refused = CheckResult(Effect.DENY, validation_errors=("resource /: missing 'team'",))
+    pdp = ScriptedPdp(always(refused))
+    found = await outcome(case(decision="allow"), pdp)
+    assert found.detail == "the PDP's schemas refuse: resource /: missing 'team'"
+    # Only who asks for it gets more than the place.
+    assert [call.explain for call in pdp.calls] == [True]
 
 
 @pytest.mark.parametrize(

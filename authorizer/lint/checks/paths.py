@@ -11,7 +11,7 @@ from authorizer.lint.finding import Finding
 from authorizer.routing.reading import Loosening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from authorizer.lint.access_rules import AccessRule
     from authorizer.lint.chain import Chain
@@ -47,13 +47,14 @@ def unreachable_routes(chain: Chain) -> Iterator[Finding]:
     for route in chain.routes:
         if not reach.rules[route.id]:
             message = f"no access rule asks about the route `{route.id}`"
+            if reach.lacking[route.id] and not reach.passing[route.id]:
+                message += ": the one for its path has other methods"
             place = rules.match_place(route)
             yield Finding(Code.UNREACHABLE_ROUTE, place, message, _instead(chain, route))
             continue
         for method in sorted(route.methods - {"*"} - reach.methods[route.id]):
             message = f"no access rule asks about `{route.id}` with {method}"
-            names = ", ".join(f"`{rule.id}`" for rule in reach.rules[route.id])
-            help_ = f"add {method} to the methods of {names}, or drop it here"
+            help_ = f"{_adding(method, reach.rules[route.id])}, or drop it here"
             place = rules.method_place(route, method)
             yield Finding(Code.UNREACHABLE_METHOD, place, message, help_)
 
@@ -63,7 +64,16 @@ def _instead(chain: Chain, route: Route) -> str:
     if passing:
         names = ", ".join(f"`{rule.id}`" for rule in passing)
         return f"its requests go by {names}, which does not ask a remote_json authorizer"
+    lacking = chain.reach.lacking[route.id] if chain.reach is not None else ()
+    if lacking:
+        return _adding(", ".join(sorted(route.methods)), lacking)
     return "add an access rule for its path, methods and host, or drop the route"
+
+
+def _adding(methods: str, rules: Iterable[AccessRule]) -> str:
+    """Return what to add to the access rules that have the path and not these methods."""
+    names = " or ".join(f"`{rule.id}` ({rule.methods_place})" for rule in rules)
+    return f"add {methods} to the methods of the access rule {names}"
 
 
 def uncovered_space(chain: Chain) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authorizer.lint.chain import Chain
     from authorizer.lint.policies import Policies
     from authorizer.lint.ruleset import RuleSet
-    from authorizer.routing.route import CheckTemplate, Route
+    from authorizer.routing.route import CheckTemplate, ResourceTemplate, Route
 
 
 def unknown_kinds_and_actions(chain: Chain) -> Iterator[Finding]:
@@ -43,6 +43,8 @@ def _unknown(
     scope = _constant(resource.scope)
     if kind in policies.kinds:
         yield from _unknown_version(rules, policies, route, kind, resource.policy_version)
+        if scope is None:
+            yield from _varying(chain, rules, policies, route, resource)
         leniently = chain.searches_scopes_leniently
         if scope and not policies.knows_scope(kind, scope, leniently=leniently):
             message = f"no Cerbos policy of `{kind}` has the scope `{scope}`"
@@ -58,6 +60,24 @@ def _unknown(
         message = f"no Cerbos policy of `{kind}` knows the action `{action}`"
         place = rules.place(route, action, under="actions" if "" not in check.actions else "action")
         yield Finding(Code.UNKNOWN_ACTION, place, message, did_you_mean(action, known))
+
+
+def _varying(
+    chain: Chain, rules: RuleSet, policies: Policies, route: Route, resource: ResourceTemplate
+) -> Iterator[Finding]:
+    """Yield a scope that requests decide, where the embedded PDP wants a policy for each."""
+    kind, scope = resource.kind.constant, resource.scope
+    embedded = chain.loaded.settings.pdp.embedded if chain.loaded is not None else None
+    if kind is None or scope is None or embedded is None or embedded.lenient_scope_search:
+        return
+    help_ = "set pdp.embedded.lenient_scope_search, and a policy above it decides"
+    place = rules.place(route, scope.text, under="scope")
+    if policies.scopes(kind) <= {""}:
+        message = f"no Cerbos policy of `{kind}` has a scope, so that any scope is denied"
+        yield Finding(Code.UNKNOWN_SCOPE, place, message, help_)
+    else:
+        message = f"a scope that no Cerbos policy of `{kind}` has is denied"
+        yield Finding(Code.VARYING_SCOPE, place, message, help_)
 
 
 def _unknown_version(

@@ -41,7 +41,7 @@ def unguarded(chain: Chain) -> Iterator[Finding]:
         message = (
             f"`{shown(path)}` {_lacking(names)}, and a rule that errs denies, whatever others allow"
         )
-        yield Finding(Code.UNGUARDED_ATTRIBUTE, place, message, _remedy(path))
+        yield Finding(Code.UNGUARDED_ATTRIBUTE, place, message, _remedy(chain, path))
 
 
 def _lacking(names: Iterable[str]) -> str:
@@ -49,14 +49,28 @@ def _lacking(names: Iterable[str]) -> str:
     return f"is never there for {profiles}" if profiles else "is not always there"
 
 
-def _remedy(path: tuple[str, ...]) -> str:
+def _remedy(chain: Chain, path: tuple[str, ...]) -> str:
+    """Return what to ask first: has() errs itself where what it looks into is missing."""
     if ITEM in path:
         return "ask first whether it is there, by has()"
+    above = [path[:length] for length in range(1, len(path))]
+    guards = [_guard(one) for one in above if _may_be_missing(chain, one)]
+    return f"ask first whether it is there: {' && '.join((*guards, _guard(path)))} && …"
+
+
+def _may_be_missing(chain: Chain, path: tuple[str, ...]) -> bool:
+    return any(
+        chain.attributes.presence(path, profile) is not Presence.ALWAYS
+        for profile in chain.profiles_in_use
+    )
+
+
+def _guard(path: tuple[str, ...]) -> str:
     written = shown(path)
     if written.endswith("]"):
         key = selected("", path[-1])[1:-1]
-        return f"ask first whether it is there: {key} in {shown(path[:-1])} && …"
-    return f"ask first whether it is there: has({written}) && …"
+        return f"{key} in {shown(path[:-1])}"
+    return f"has({written})"
 
 
 def _worlds(chain: Chain, profile: Profile, rule: Rule) -> Iterator[World]:
