@@ -30,11 +30,12 @@ lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerf
 	@$(BIN)/lint-imports >.venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
 	@$(BIN)/hadolint Dockerfile
 
-bench: .venv/dev ## Measure decisions, and loading, matching and reloading many routes (20 minutes; needs wrk)
+bench: .venv/dev ## Measure decisions, and loading, matching and reloading many routes, and an overload (25 minutes; needs wrk)
 	@$(PYTHON) tools/install.py cerbos oathkeeper vegeta
 	@$(BIN)/python bench/decisions.py
 	@$(BIN)/python bench/routing.py
 	@$(BIN)/python bench/reload.py
+	@PYTHONPATH=tests $(BIN)/python bench/overload.py
 
 docs: .venv/dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m authorizer.config.reference docs/configuration.md

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from authorizer.config.settings import Enforcement
 from authorizer.errors import (
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         PdpAnswer,
         Principal,
     )
+    from authorizer.pdp.answers import KeptAnswers
     from authorizer.pdp.interface import Deadline, Pdp
     from authorizer.routing.route import Route
     from authorizer.snapshot import Snapshot
@@ -65,7 +68,7 @@ class Clock:
 SYSTEM_CLOCK: Final = Clock()
 
 
-async def decide(
+async def decide(  # noqa: PLR0913 - the service gives the last, tests the clock
     request: AccessRequest,
     snapshot: Snapshot,
     pdp: Pdp,
@@ -73,12 +76,16 @@ async def decide(
     decision_id: str,
     deadline: Deadline,
     clock: Clock = SYSTEM_CLOCK,
+    answers: KeptAnswers | None = None,
 ) -> DecisionRecord:
-    """Return the decision on a request; `total_seconds` is the caller's to fill in."""
+    """Return the decision on a request; `total_seconds` is the caller's to fill in.
+
+    `answers` are those from before, for routes that may use one again.
+    """
     question = translate(request, snapshot, decision_id=decision_id, now=clock.now())
     if isinstance(question, DecisionRecord):
         return question
-    return await ask(question, snapshot, pdp, deadline=deadline, clock=clock)
+    return await ask(question, snapshot, pdp, deadline=deadline, clock=clock, answers=answers)
 
 
 def translate(
@@ -104,8 +111,14 @@ async def ask(
     *,
     deadline: Deadline,
     clock: Clock = SYSTEM_CLOCK,
+    answers: KeptAnswers | None = None,
 ) -> DecisionRecord:
-    """Return the decision that the PDP's answer to a question makes."""
+    """Return the decision that the PDP's answer to a question makes, or one from before."""
+    asked = None
+    if answers is not None and (max_age := question.route.cache) is not None:
+        asked = answers.ask(question.principal, question.checks)
+        if asked is not None and (found := answers.find(asked, max_age)) is not None:
+            return observed(question.decided_before(*found), snapshot)
     started = clock.monotonic()
     outcome: Outcome
     answer = None
@@ -117,6 +130,8 @@ async def ask(
             request_id=question.decision_id,
         )
         outcome = _fold(question, answer)
+        if asked is not None and answers is not None and isinstance(outcome, Allow | Deny):
+            answers.keep(asked, answer, question.decision_id)
     except PdpError as error:
         outcome = Indeterminate(_PDP_REASONS.get(type(error), Reason.INTERNAL_ERROR), str(error))
     seconds = clock.monotonic() - started
@@ -142,8 +157,12 @@ class _Draft:
         *,
         answer: PdpAnswer | None = None,
         seconds: float | None = None,
+        age: float | None = None,
     ) -> DecisionRecord:
-        """Return the decision. `seconds` is how long the PDP took, None where it was not asked."""
+        """Return the decision. `seconds` is how long the PDP took, None where it was not asked.
+
+        `age` is that of an answer from before, in seconds.
+        """
         request, matched = self.request, self.matched
         checks: tuple[CheckRecord, ...] = ()
         headers: Mapping[str, str] = {}
@@ -170,6 +189,7 @@ class _Draft:
             cerbos_request_id="" if asked_as == self.decision_id else asked_as,
             response_headers=headers,
             pdp_seconds=seconds,
+            cached_seconds=age,
         )
 
 
@@ -195,6 +215,10 @@ class Question:
     def decided(self, outcome: Outcome, answer: PdpAnswer | None, seconds: float) -> DecisionRecord:
         """Return the decision by the PDP's answer, which took so many seconds."""
         return self._draft.record(outcome, answer=answer, seconds=seconds)
+
+    def decided_before(self, answer: PdpAnswer, age: float) -> DecisionRecord:
+        """Return the decision by an answer of the PDP that is so many seconds old."""
+        return self._draft.record(_fold(self, answer), answer=answer, age=age)
 
     @property
     def record(self) -> DecisionRecord:
@@ -260,13 +284,15 @@ def _recorded(
         return ()
     effects = [result.effect.value for result in results] or [""] * len(checks)
     return tuple(
-        CheckRecord(
-            REDACTED if "kind" in template.hidden else check.resource.kind,
-            REDACTED if "id" in template.hidden else check.resource.id,
-            REDACTED if "action" in template.hidden else check.action,
-            effect,
-        )
-        for template, check, effect in zip(route.checks, checks, effects, strict=True)
+        [
+            CheckRecord(
+                REDACTED if "kind" in template.hidden else check.resource.kind,
+                REDACTED if "id" in template.hidden else check.resource.id,
+                REDACTED if "action" in template.hidden else check.action,
+                effect,
+            )
+            for template, check, effect in zip(route.checks, checks, effects, strict=True)
+        ]
     )
 
 

@@ -7,6 +7,7 @@
     ├── MalformedRequest     the caller of /authorize broke the contract (they erred: 4xx)
     ├── ExpressionError      an expression failed, or gave a value that it may not give
     │   └── MissingKey       … because something that it reads is not there
+    ├── WorkersFailed        no worker comes up
     └── PdpError             the PDP gave no answer that can be used
         ├── PdpUnavailable   nobody there
         ├── PdpDeadline      no answer in time
@@ -92,6 +93,16 @@ class ExpressionError(AuthorizerError):
 
 class MissingKey(ExpressionError):
     """Something that an expression reads is not there."""
+
+
+class WorkersFailed(AuthorizerError):
+    """Processes that should decide end before they are ready, again and again."""
+
+    def __init__(self, failures: int) -> None:
+        """Say that so many have failed in a row."""
+        super().__init__(
+            f"{failures} workers in a row ended before they were ready; the lines above say why"
+        )
 
 
 class PdpError(AuthorizerError):

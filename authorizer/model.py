@@ -1,13 +1,17 @@
 """The nouns. Everything else is a verb on them.
 
-All are immutable; none of them knows HTTP, YAML, gRPC or a clock.
+All are immutable; none of them knows HTTP, YAML, gRPC or a clock. What is made for each decision
+and not by hand is a Struct of msgspec: a frozen dataclass sets its fields by `object.__setattr__`,
+and takes 2.0 us to make a record and 3.2 us to replace one field, where a Struct takes 0.2 and 0.1.
 """
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +55,7 @@ class Reason(enum.StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(msgspec.Struct, frozen=True):
     reason: Reason
     # One sentence for a person; names rules, keys and expressions, never a caller's values.
     detail: str = ""
@@ -63,28 +66,20 @@ class _Outcome:
         raise TypeError(msg)
 
 
-class Allow(_Outcome):
+class Allow(_Outcome, frozen=True):
     """The request may pass."""
 
-    __slots__ = ()
 
-
-class Deny(_Outcome):
+class Deny(_Outcome, frozen=True):
     """The request may not pass; the rules, the identity or a policy said so."""
 
-    __slots__ = ()
 
-
-class Refused(_Outcome):
+class Refused(_Outcome, frozen=True):
     """The question was not one that can be answered; the asker erred."""
 
-    __slots__ = ()
 
-
-class Indeterminate(_Outcome):
+class Indeterminate(_Outcome, frozen=True):
     """Nobody could decide; the request does not pass."""
-
-    __slots__ = ()
 
 
 if TYPE_CHECKING:
@@ -126,14 +121,17 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuxData:
-    """The caller's JWT, which the PDP verifies by the keys of `key_set` and lets policies read."""
+    """The caller's JWT, which the PDP verifies by the keys of `key_set` and lets policies read.
+
+    `expires_at` is what it claims itself, in Unix time; None where it claims nothing.
+    """
 
     key_set: str
     jwt: str = field(repr=False)
+    expires_at: float | None = field(default=None, compare=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
-class Principal:
+class Principal(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """Who asks, in Cerbos's terms. Compared by identity, so that it can carry a built message.
 
     `aux_data` is of the one request: whoever keeps a principal for the next one keeps the `bare`
@@ -147,7 +145,7 @@ class Principal:
     policy_version: str = ""
     scope: str = ""
     aux_data: AuxData | None = None
-    _bare: Principal | None = field(default=None, repr=False)
+    _bare: Principal | None = None
 
     @property
     def bare(self) -> Principal:
@@ -156,22 +154,22 @@ class Principal:
 
     def with_aux_data(self, aux_data: AuxData | None) -> Principal:
         """Return the same principal with this beside it."""
-        return replace(self, aux_data=aux_data, _bare=self.bare) if aux_data else self.bare
+        if aux_data is None:
+            return self.bare
+        return msgspec.structs.replace(self, aux_data=aux_data, _bare=self.bare)
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """What is asked about, in Cerbos's terms."""
 
     kind: str
     id: str
-    attr: Mapping[str, JsonValue] = field(default_factory=dict)
+    attr: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     policy_version: str = ""
     scope: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One question to the PDP: may the principal do `action` on `resource`?"""
 
     resource: Resource
@@ -185,8 +183,7 @@ class Effect(enum.StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """The PDP's answer to one check.
 
     `outputs` maps the `src` of a Cerbos output to its value.
@@ -194,7 +191,7 @@ class CheckResult:
     """
 
     effect: Effect
-    outputs: Mapping[str, JsonValue] = field(default_factory=dict)
+    outputs: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     validation_errors: tuple[str, ...] = ()
     policy: str = ""
     matched_scope: str = ""
@@ -214,8 +211,7 @@ class PdpAnswer:
     request_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRecord:
+class CheckRecord(msgspec.Struct, frozen=True):
     """A check as it is logged: no attributes, and "" where the PDP gave no effect."""
 
     kind: str
@@ -224,14 +220,14 @@ class CheckRecord:
     effect: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionRecord:
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """All that is said about one decision, to logs, metrics and the answer's headers.
 
     Holds no trait, no body and no header but the caller's request id.
     Times are in seconds. `would_be` is the outcome that observing replaced, or None.
     `cerbos_request_id` is the PDP's name for the request where that is not `decision_id`: the call
-    was about several decisions, or about one that was asked by several.
+    was about several decisions, or about one that was asked by several. `cached_seconds` is how old
+    the PDP's answer is where it was kept from another decision: then these name that one's call.
     """
 
     decision_id: str
@@ -247,6 +243,7 @@ class DecisionRecord:
     cerbos_call_id: str = ""
     cerbos_request_id: str = ""
     would_be: Outcome | None = None
-    response_headers: Mapping[str, str] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     total_seconds: float = 0.0
     pdp_seconds: float | None = None
+    cached_seconds: float | None = None

@@ -42,7 +42,8 @@ resourcePolicy:
 class CerbosServer:
     """A real PDP on a port of its own; `start` again listens on the same one.
 
-    With `on_socket` it listens on a Unix socket in its folder instead.
+    With `on_socket` it listens on a Unix socket in its folder instead; with `watches` it decides by
+    the policies that are in its folder now.
     """
 
     program: Path
@@ -50,6 +51,7 @@ class CerbosServer:
     tls: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     on_socket: bool = False
+    watches: bool = False
     host: str = "127.0.0.1"
     process: subprocess.Popen[bytes] | None = None
 
@@ -76,7 +78,13 @@ class CerbosServer:
             "engine": {"strictEvaluation": True},
             "schema": {"enforcement": "reject"},
             "telemetry": {"disabled": True},
-            "storage": {"driver": "disk", "disk": {"directory": str(self.folder / "policies")}},
+            "storage": {
+                "driver": "disk",
+                "disk": {
+                    "directory": str(self.folder / "policies"),
+                    "watchForChanges": self.watches,
+                },
+            },
         }
         path = self.folder / "config.yaml"
         path.write_text(json.dumps(config))

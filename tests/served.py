@@ -131,6 +131,11 @@ class Served:
         self.process.kill()
         self.process.wait()
 
+    def kill_one(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to a worker of it."""
+        assert pid in self.worker_pids().values()
+        os.kill(pid, number)
+
     def end(self) -> None:
         """Stop it if it still runs, by all means."""
         try:
@@ -141,6 +146,15 @@ class Served:
     @property
     def stderr(self) -> str:
         return (self.folder / "err").read_text()
+
+    def decisions_of(self, worker: int) -> int:
+        """Return how many decisions a worker has logged so far."""
+        events = self.events("authorization.decision")
+        return sum(event["worker"] == worker for event in events)
+
+    def worker_pids(self) -> dict[int, int]:
+        """Return the process ids of the workers by their numbers, as they were last ready."""
+        return {event["number"]: event["pid"] for event in self.events("worker.ready")}
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Return the events of a name that were logged so far."""

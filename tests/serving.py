@@ -194,6 +194,7 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
         places=Places(settings.server.max_in_flight, max_wait=settings.server.max_wait),
         connections=Connections(settings.server.max_connections, cut.append),
         exposition=lambda _: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
+        clear_cache=lambda: None,
         on_credential=lambda setting, ok: renewed.append((setting, ok)),
     )
     return Service(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from marks import MARK
+from msgspec import structs
 from polling import eventually
 from sessions import NOW, question, session
 
@@ -282,7 +283,7 @@ async def test_observing_everything_lets_pass_whatever_was_a_question(
     else:
         assert found.outcome == enforced.outcome
         assert found.would_be == enforced.would_be
-    assert replace(found, outcome=enforced.outcome, would_be=None) == replace(
+    assert structs.replace(found, outcome=enforced.outcome, would_be=None) == structs.replace(
         enforced, would_be=None
     )
 

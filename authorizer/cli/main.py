@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from authorizer import __version__
-from authorizer.cli import explain, kratos, lint, rules, schema, serve, test
+from authorizer.cli import cache, explain, kratos, lint, rules, schema, serve, test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lint.register(commands)
     kratos.register(commands)
     schema.register(commands)
+    cache.register(commands)
     options = parser.parse_args(arguments)
     status: int = options.run(options)
     return status

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Coroutine
     from typing import Any
 
 _REFUSED: Final = 2
@@ -36,32 +37,51 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
     add("--pdp", action="append", metavar="TARGET", help="a Cerbos PDP that runs already; repeat")
     add("--embedded-pdp", metavar="POLICIES_DIR", help="run a Cerbos PDP on these policies")
     add("--cerbos", metavar="FILE", help="the cerbos program, for --embedded-pdp")
+    add("--workers", type=int, metavar="N", help="processes that decide; default 1")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve; return the exit status."""
-    import uvloop  # noqa: PLC0415 - `--help` need not wait for any of these
-
-    from authorizer.config.loading import load  # noqa: PLC0415
-    from authorizer.errors import PdpError, SourceError  # noqa: PLC0415
-    from authorizer.wiring import serve  # noqa: PLC0415
+    from authorizer.config.loading import load  # noqa: PLC0415 - `--help` need not wait for it
 
     flags = {
         "--listen": options.listen,
         "--admin-listen": options.admin_listen,
+        "--workers": options.workers,
         "--rules": options.rules,
         "--pdp": options.pdp,
         "--embedded-pdp": options.embedded_pdp,
         "--cerbos": options.cerbos,
     }
+
+    async def serve_as_said() -> None:
+        loaded = load(options.config, flags, os.environ)
+        if loaded.settings.server.workers > 1:
+            from authorizer.supervisor.supervise import supervise  # noqa: PLC0415 - the same
+
+            await supervise(loaded)
+        else:
+            from authorizer.wiring import serve  # noqa: PLC0415 - the same
+
+            await serve(loaded)
+
+    return run_to_its_end(serve_as_said)
+
+
+def run_to_its_end(serve: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """Run what serves on an event loop; say what is wrong, and return the exit status."""
+    import uvloop  # noqa: PLC0415 - `--help` need not wait for it
+
+    from authorizer.errors import PdpError, SourceError, WorkersFailed  # noqa: PLC0415 - the same
+
     try:
-        uvloop.run(serve(load(options.config, flags, os.environ)))
+        uvloop.run(serve())
     except SourceError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return _REFUSED
-    except PdpError as error:
+    except (PdpError, WorkersFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return _FAILED
     return 0

@@ -17,6 +17,7 @@ ENVIRONMENT_PREFIX: Final = "AUTHORIZER__"
 FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
     "--listen": ("server", "listen"),
     "--admin-listen": ("admin", "listen"),
+    "--workers": ("server", "workers"),
     "--rules": ("rules", "paths"),
     "--pdp": ("pdp", "endpoints"),
     "--embedded-pdp": ("pdp", "embedded", "policies"),

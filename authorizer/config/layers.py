@@ -67,7 +67,9 @@ def from_environment(
 
 
 def _plain(value: object) -> object:
-    return [str(item) for item in value] if isinstance(value, (list, tuple)) else str(value)
+    if isinstance(value, (list, tuple)):
+        return [str(item) for item in value]
+    return value if isinstance(value, int) else str(value)
 
 
 def _hint(variable: str, known: Mapping[str, Key]) -> str:

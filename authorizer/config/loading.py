@@ -17,9 +17,9 @@ from authorizer.config.keys import config_keys, config_schema
 from authorizer.config.layers import from_environment, from_flags
 from authorizer.config.origin import Origin
 from authorizer.config.settings import Rules, Settings
-from authorizer.config.units import seconds, size
 from authorizer.errors import ConfigError, Problem, SourceError
 from authorizer.source.schema import Schema
+from authorizer.source.units import seconds, size
 from authorizer.source.yaml import read_yaml
 
 if TYPE_CHECKING:
@@ -62,10 +62,10 @@ def load(
     """Return the settings: flags over environment over file over defaults.
 
     `config` is the file that was asked for; without it `authorizer.yaml` in `cwd`, if there is
-    one. `flags` maps the names in `authorizer.config.keys.FLAGS` to strings or lists of strings;
-    None is a flag that was not given. `environ` holds the whole environment. Relative paths in the
-    file start from the file's folder, those of flags and variables from `cwd` (the process's own
-    working directory by default).
+    one. `flags` maps the names in `authorizer.config.keys.FLAGS` to strings, numbers or lists of
+    strings; None is a flag that was not given. `environ` holds the whole environment. Relative
+    paths in the file start from the file's folder, those of flags and variables from `cwd` (the
+    process's own working directory by default).
 
     Raises ConfigError with every problem that can be found at once.
     """

@@ -32,14 +32,15 @@ class Server(Group, frozen=True):
     """
 
     listen: str = "127.0.0.1:8080"
+    workers: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     tls: ListenerTls | None = None
     insecure_plaintext: bool = False
     shared_secret: str | None = None
     deadline: Positive = 0.5
     unavailable_status: Literal[501, 503] = 501
     max_body: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024
-    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 512
-    max_wait: float = 0.01
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 128
+    max_wait: float = 0.1
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2000
     header_timeout: Positive = 5.0
     body_timeout: Positive = 5.0
@@ -102,6 +103,12 @@ class Principals(Group, frozen=True):
     profiles: dict[NonEmpty, dict[str, Any]] = msgspec.field(default_factory=dict)
 
 
+class Cache(Group, frozen=True):
+    """The answers of the PDP that are kept for routes with `cache`."""
+
+    max_size: Annotated[int, msgspec.Meta(ge=1)] = 16 * 1024 * 1024
+
+
 class LogFormat(enum.StrEnum):
     """`auto`: `console` on a terminal, `json` elsewhere."""
 
@@ -142,5 +149,6 @@ class Settings(Group, frozen=True):
     pdp: PdpSettings = PdpSettings()
     rules: Rules = Rules()
     principals: Principals = Principals()
+    cache: Cache = Cache()
     enforcement: Enforcement = Enforcement.ENFORCE
     log: Log = Log()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Known: TypeAlias = Callable[[tuple[str, ...], str, bytes], Mapping[str, JsonValue] | None]
 
+_EXTRA_KEY: Final = b'"extra":'
 _EXTRA_LEVELS: Final = strict_json.MAX_LEVELS - 1
 _DIGITS: Final = (309 - 1) // 2
 # msgspec takes 13 us for a number near the end of a double's range, which is twenty times what
@@ -129,7 +130,17 @@ def _has_each_key_once(body: bytes, raw: bytes, envelope: _Envelope) -> bool:
         strings += 1 + len(envelope.headers) + sum(map(_count, envelope.headers.values()))
     if envelope.forwarded_uri is not msgspec.UNSET:
         strings += 1 + _count(envelope.forwarded_uri)
-    return body.count(b'"') - raw.count(b'"') == 2 * strings
+    return _quotes_outside(body, raw) == 2 * strings
+
+
+def _quotes_outside(body: bytes, raw: bytes) -> int:
+    """Return how many quotes `body` has that are not in `raw`, which is somewhere in it."""
+    # Where it stands is nearly always told by its key, and then it need not be counted twice over
+    # (0.3 us where that takes 1.3 for a session). Any place that has the same bytes will do.
+    start = body.find(_EXTRA_KEY) + len(_EXTRA_KEY)
+    if body.startswith(raw, start):
+        return body.count(b'"', 0, start) + body.count(b'"', start + len(raw))
+    return body.count(b'"') - raw.count(b'"')
 
 
 def _count(value: str | list[str] | None) -> int:
@@ -166,7 +177,13 @@ def _read_as_written(raw: bytes) -> dict[str, Any] | None:
 
 
 def _has_many_powers(raw: bytes) -> bool:
-    return len(raw) > _MAX_POWERS * len("1e3,") and len(_POWER.findall(raw)) > _MAX_POWERS
+    # Before each value there is one of these pieces, so that texts need not be searched (24 us for
+    # 4 KB of them).
+    return (
+        len(raw) > _MAX_POWERS * len("1e3,")
+        and strict_json.pieces(raw) > _MAX_POWERS
+        and len(_POWER.findall(raw)) > _MAX_POWERS
+    )
 
 
 def _has_long_number(raw: bytes) -> bool:
@@ -174,7 +191,8 @@ def _has_long_number(raw: bytes) -> bool:
 
     So many in a row would fill one of these blocks, wherever they began.
     """
-    return any(
-        raw[start : start + _DIGITS].isdigit()
-        for start in range(0, len(raw) - _DIGITS + 1, _DIGITS)
-    )
+    # Not by `any`, which takes three times as long (2 us more for a session).
+    for start in range(0, len(raw) - _DIGITS + 1, _DIGITS):
+        if raw[start : start + _DIGITS].isdigit():
+            return True
+    return False

@@ -41,14 +41,13 @@ def headers(
     named: Mapping[str, str | Sequence[str] | None],
 ) -> dict[str, tuple[str, ...]] | None:
     """Return the headers that are there, with their names in lower case, none clashing."""
-    names = [header_name(name) for name in named]
-    if None in names or len(set(names)) != len(names):
-        return None
-    return {
-        name: present
-        for name, value in zip(names, named.values(), strict=True)
-        if name is not None and (present := values(value))
-    }
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in named.items():
+        lower = header_name(name)
+        if lower is None or lower in found:
+            return None
+        found[lower] = values(value)
+    return {name: present for name, present in found.items() if present}
 
 
 @functools.lru_cache(maxsize=256)  # a payload template has the same names in every request

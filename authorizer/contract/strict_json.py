@@ -53,7 +53,7 @@ def parse(data: bytes, *, base: str = "", levels: int = MAX_LEVELS) -> JsonValue
     (1: a scalar's container, such as `[1]`).
     Raises MalformedRequest.
     """
-    if may_have_too_many_pieces(data) and _pieces(_STRING.sub(b"", data)) > MAX_PIECES:
+    if may_have_too_many_pieces(data) and pieces(_STRING.sub(b"", data)) > MAX_PIECES:
         raise MalformedRequest(
             base, f"has too many values; a body may have {MAX_PIECES} commas, [ and {{ in all"
         )
@@ -85,10 +85,11 @@ def parse(data: bytes, *, base: str = "", levels: int = MAX_LEVELS) -> JsonValue
 
 def may_have_too_many_pieces(data: bytes) -> bool:
     """Tell whether there may be more than MAX_PIECES commas, `[` and `{` outside of strings."""
-    return len(data) > MAX_PIECES and _pieces(data) > MAX_PIECES
+    return len(data) > MAX_PIECES and pieces(data) > MAX_PIECES
 
 
-def _pieces(data: bytes) -> int:
+def pieces(data: bytes) -> int:
+    """Return the number of commas, `[` and `{`, wherever they stand: one or more a value."""
     return data.count(b",") + data.count(b"[") + data.count(b"{")
 
 

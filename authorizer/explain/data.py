@@ -32,6 +32,7 @@ def as_data(explanation: Explanation) -> dict[str, Any]:
         "captures": dict(matched.path) if matched is not None else {},
         "principal": _principal(explanation),
         "require": matched.route.require.value if matched is not None else None,
+        "cache_seconds": matched.route.cache if matched is not None else None,
         "checks": list(_checks(explanation)),
         "decision": _decision(explanation.record),
     }

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from authorizer.routing.route import CheckTemplate, Route
     from authorizer.routing.table import PathOwner, RouteTable
 
-_HEADINGS: Final = ("HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "MODE", "PLACE")
+_HEADINGS: Final = (
+    "HOST", "PATH", "METHODS", "IF", "ROUTE", "ASKS", "READS", "CACHE", "MODE", "PLACE",
+)  # fmt: skip
 _NOTHING: Final = "-"
 _PREFLIGHT: Final = "OPTIONS (preflight)"
 
@@ -48,6 +50,7 @@ def table_data(table: RouteTable) -> list[dict[str, Any]]:
             "require": route.require.value,
             "checks": [_check_data(check) for check in route.checks],
             "reading": _reading(route),
+            "cache_seconds": route.cache,
             "profiles": sorted(route.profiles),
             "response_headers": {
                 name: template.text for name, template in route.response_headers.items()
@@ -76,6 +79,7 @@ def _row(owner: PathOwner, route: Route) -> tuple[str, ...]:
         route.id,
         _asks(route),
         ", ".join(_reading(route)) or _NOTHING,
+        _NOTHING if route.cache is None else f"{route.cache:g}s",
         _mode(route),
         short_place(route.place),
     )

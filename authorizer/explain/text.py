@@ -160,6 +160,9 @@ def _title_of_checks(explanation: Explanation) -> str:
 def _checks(explanation: Explanation) -> Iterator[str]:
     for check, result in zip_longest(explanation.checks, explanation.results):
         yield from _check(check, result)
+    max_age = explanation.matched.route.cache if explanation.matched is not None else None
+    if explanation.checks and max_age is not None:
+        yield f"cached: `serve` may use an answer again until it is {max_age:g} s old"
 
 
 def _check(check: Check, result: CheckResult | None) -> Iterator[str]:

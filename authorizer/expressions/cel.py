@@ -10,8 +10,9 @@ Three things of it are not what one expects, and are handled here and nowhere el
   What an expression computes with may have none.
 
 An expression that only walks down names (`path.org`, `headers['x-tenant']`) is by far the most
-common. It is checked by CEL like any other, and then evaluated as the dictionary walk that it is:
-0.2 us where CEL takes 8, and numbers stay what JSON made of them.
+common. It is evaluated as the dictionary walk that it is: 0.2 us where CEL takes 8, and numbers
+stay what JSON made of them. What CEL says of the plainest of these is known without it, so that it
+is loaded (14 MiB, 40 ms) only where somebody computes.
 """
 
 from __future__ import annotations
@@ -186,6 +187,8 @@ class Vocabulary:
         if len(text) > MAX_LENGTH:
             reason = f"an expression has at most {MAX_LENGTH} characters; this one has {len(text)}"
             raise CelSyntaxError(0, reason)
+        if (plain := _plain_walk(text, self.names)) is not None:
+            return plain
         try:
             program = self._env.compile(text)
         except RuntimeError as error:
@@ -293,6 +296,26 @@ def _as_walk(text: str, references: tuple[Reference, ...]) -> tuple[str, ...] | 
     if not _WALK.fullmatch(text.strip()) or len(references) != 1 or references[0].dynamic:
         return None
     return (references[0].name, *references[0].keys)
+
+
+_NAMES: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*){0,8}")
+# What CEL reads as something else than a name.
+_WORDS: Final = frozenset(("true", "false", "null", "in"))
+# The type of what stands so many names down, by the type of the first.
+_PLAIN_TYPES: Final = {(Type.STRING, 0): "STRING", (Type.STRINGS, 1): "STRING"}
+
+
+def _plain_walk(text: str, names: Mapping[str, str]) -> Expression | None:
+    """Return an expression that is names with dots between them; None where CEL has to judge."""
+    if not _NAMES.fullmatch(text):
+        return None
+    name, *keys = text.split(".")
+    kind = names.get(name, "")
+    type_name = "DYN" if kind == Type.ANY else _PLAIN_TYPES.get((kind, len(keys)))
+    if type_name is None or not _WORDS.isdisjoint(keys):
+        return None
+    reference = Reference(name, tuple(keys))
+    return Expression(text, type_name, (reference,), False, (name, *keys), None, None)  # noqa: FBT003 - it builds no list
 
 
 def _tree(program: Any) -> Any:  # noqa: ANN401 - the library's types

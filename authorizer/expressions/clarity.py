@@ -16,7 +16,8 @@ def is_clear(value: JsonValue) -> bool:
     """Say whether a value holds nothing that is not what it seems, keys included."""
     match value:
         case str():
-            return not _UNCLEAR.search(value)
+            # Nearly all are plain ASCII, and that is known in a quarter of the search's time.
+            return (value.isascii() and value.isprintable()) or not _UNCLEAR.search(value)
         case dict():
             return all(is_clear(key) and is_clear(item) for key, item in value.items())
         case list():

@@ -6,7 +6,7 @@ string, a whole number or a boolean, and the whole is a string. `$${` is a liter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,21 +35,17 @@ class TemplateSyntaxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A string value of a rule, compiled. `parts` alternate as they were written."""
+    """A string value of a rule, compiled. `parts` alternate as they were written.
+
+    `constant` is the value, where it is the same for every request.
+    """
 
     text: str
     parts: tuple[str | Expression, ...]
+    constant: str | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def constant(self) -> str | None:
-        """The value, where it is the same for every request."""
-        match self.parts:
-            case ():
-                return ""
-            case (str(only),):
-                return only
-            case _:
-                return None
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constant", _constant(self.parts))
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
@@ -63,6 +59,16 @@ class Template:
             only = parts[0]
             return only if isinstance(only, str) else only.evaluate(bindings)
         return "".join(part if isinstance(part, str) else _joined(part, bindings) for part in parts)
+
+
+def _constant(parts: tuple[str | Expression, ...]) -> str | None:
+    match parts:
+        case ():
+            return ""
+        case (str(only),):
+            return only
+        case _:
+            return None
 
 
 def _joined(expression: Expression, bindings: Bindings) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import structlog
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from authorizer.instrumentation.labels import label
-from authorizer.model import Indeterminate, Refused
+from authorizer.model import Allow, Deny, Indeterminate, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from authorizer.model import CheckRecord, DecisionRecord, Outcome
 
 EVENT: Final = "authorization.decision"
@@ -17,33 +17,42 @@ EVENT: Final = "authorization.decision"
 MAX_TEXT: Final = 2048
 
 
+_LEVELS: Final[Mapping[type[Outcome], str]] = {
+    Allow: "info",
+    Deny: "info",
+    Refused: "warning",
+    Indeterminate: "error",
+}
+
+
+class Log(Protocol):
+    """What a decision is written to."""
+
+    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """Log an event. `fields` hold text, numbers, None, and lists and objects of these."""
+
+
 class DecisionLog:
-    """Logs every decision. Make it once the log is configured.
+    """Logs every decision.
 
     `info` for allow and deny, `warning` for what the asker got wrong, `error` when nobody could
     decide.
     """
 
-    def __init__(self) -> None:
-        self._log = structlog.get_logger().bind()
+    def __init__(self, log: Log) -> None:
+        self._log = log
 
     def record(self, record: DecisionRecord) -> None:
         """Log one decision."""
-        match record.outcome:
-            case Indeterminate():
-                log = self._log.error
-            case Refused():
-                log = self._log.warning
-            case _:
-                log = self._log.info
-        log(EVENT, **fields(record))
+        self._log.write(_LEVELS[type(record.outcome)], EVENT, fields(record))
 
 
 def fields(record: DecisionRecord) -> dict[str, Any]:
     """Return what is logged of a decision: no trait, no body, no header but the request id.
 
     Texts longer than `MAX_TEXT` characters are cut, and say so. Times are in milliseconds, to
-    the microsecond; `pdp_ms` is None where no PDP was asked.
+    the microsecond; `pdp_ms` is None where no PDP was asked. `cached_ms` is there where the answer
+    is one from before, and says how old it is.
     """
     outcome = record.outcome
     out: dict[str, Any] = {
@@ -62,6 +71,8 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
         "total_ms": _milliseconds(record.total_seconds),
         "pdp_ms": None if record.pdp_seconds is None else _milliseconds(record.pdp_seconds),
     }
+    if record.cached_seconds is not None:
+        out["cached_ms"] = _milliseconds(record.cached_seconds)
     if record.cerbos_request_id:
         out["cerbos_request_id"] = record.cerbos_request_id
     if outcome.detail:

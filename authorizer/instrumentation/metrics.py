@@ -9,7 +9,6 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
@@ -18,8 +17,11 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from authorizer.instrumentation.cache import CacheMetrics
+from authorizer.instrumentation.durations import Durations
 from authorizer.instrumentation.labels import label
 from authorizer.instrumentation.pdp_calls import PdpCalls
+from authorizer.pdp.answers import KeptAnswers
 from authorizer.pdp.interface import PdpState
 
 if TYPE_CHECKING:
@@ -43,10 +45,17 @@ CUT_REASONS: Final = ("too_many", "slow_head", "large_head", "slow_reader")
 class Metrics:
     """All metrics of the service; a sink of decisions.
 
-    `log_dropped` is read at each scrape: the number of log lines lost so far.
+    Read at each scrape: `log_dropped`, the number of log lines lost so far, and what `answers`
+    count.
     """
 
-    def __init__(self, *, version: str, log_dropped: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        *,
+        version: str,
+        log_dropped: Callable[[], int] = lambda: 0,
+        answers: KeptAnswers | None = None,
+    ) -> None:
         # A second series for each counter and histogram that says when it was made: nobody asks.
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs to annotate
         registry = CollectorRegistry()
@@ -59,18 +68,18 @@ class Metrics:
         )
         # prometheus-client finds a child by building and hashing its labels anew, under a lock.
         self._decisions_of: dict[tuple[type[Outcome], Reason, str], Counter] = {}
-        self._request_duration = Histogram(
+        self._request_duration = Durations(
             "authorizer_request_duration_seconds",
             "Time from reading a request to its answer.",
-            buckets=BUCKETS,
-            registry=registry,
+            BUCKETS,
         )
-        self._pdp_duration = Histogram(
+        self._pdp_duration = Durations(
             "authorizer_pdp_duration_seconds",
             "Time that a request waited for the PDP; requests that asked none do not count.",
-            buckets=BUCKETS,
-            registry=registry,
+            BUCKETS,
         )
+        registry.register(self._request_duration)
+        registry.register(self._pdp_duration)
         self.in_flight = Gauge(
             "authorizer_in_flight", "Requests that are being decided now.", registry=registry
         )
@@ -132,7 +141,8 @@ class Metrics:
             "authorizer_build_info", "Always 1; says which build runs.", ("version",),
             registry=registry,
         ).labels(version).set(1)  # fmt: skip
-        registry.register(_LogDrops(log_dropped))
+        registry.register(LogDrops(log_dropped))
+        registry.register(CacheMetrics(KeptAnswers() if answers is None else answers))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
 
@@ -208,12 +218,20 @@ class Metrics:
             self.pdp_up(health)
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
 
+    def families(self, health: Sequence[PdpHealth]) -> Sequence[Metric]:
+        """Return what `exposition` shows, as data that can be added to another process's."""
+        self.pdp_up(health)
+        return list(self._registry.collect())
 
-class _LogDrops(Collector):
+
+class LogDrops(Collector):
+    """The number of log lines that were lost so far, as `read` gives it."""
+
     def __init__(self, read: Callable[[], int]) -> None:
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
+        """Yield the one metric."""
         yield CounterMetricFamily(
             "authorizer_log_dropped",
             "Log lines that were lost: the queue was full, or writing failed.",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import threading
+from contextlib import nullcontext
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
+    from contextlib import AbstractContextManager
     from typing import TypeAlias
 
     Event: TypeAlias = MutableMapping[str, Any]
@@ -27,11 +29,13 @@ _NEWLINE: Final = ord("\n")
 class LineWriter:
     """Writes events as lines to a file descriptor, from a thread of its own.
 
-    `render` turns an event into a line, without its end; it runs in that thread.
+    `render` turns an event into a line, without its end; it runs in that thread. A line that was
+    made before is bytes, with its end.
     `limit` is the number of events that may wait; more are dropped and counted. A line that
     cannot be rendered or written is dropped and counted too, and the writer goes on with the
     next. As soon as a line can be written again, the event of `on_loss` (its argument: the
-    number lost since the last such line) goes before it.
+    number lost since the last such line) goes before it. Lines are written while `turn` lasts,
+    in which others that have the same file write nothing.
     """
 
     def __init__(
@@ -41,13 +45,15 @@ class LineWriter:
         *,
         limit: int,
         on_loss: Callable[[int], Event],
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         # A copy: whoever closes the original cannot make us write into what reuses its number.
         self._descriptor = os.dup(descriptor)
         self._render = render
         self._limit = limit
         self._on_loss = on_loss
-        self._queue: SimpleQueue[Event | None] = SimpleQueue()
+        self._turn = turn
+        self._queue: SimpleQueue[Event | bytes | None] = SimpleQueue()
         # Reentrant: a finalizer may log while this thread is counting.
         self._counting = threading.RLock()
         self._dropped = 0
@@ -63,7 +69,7 @@ class LineWriter:
         """The number of events that were lost since the start."""
         return self._dropped
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Event | bytes) -> None:
         """Queue an event, which must not be changed afterwards. Never blocks, never raises."""
         if self._closing.is_set() or self._queue.qsize() >= self._limit:
             self._count_loss(1)
@@ -84,28 +90,34 @@ class LineWriter:
 
     def _run(self) -> None:
         try:
-            open_end = True
+            open_end = pause = True
             while open_end:
                 batch = [self._queue.get()]
-                self._closing.wait(_GATHER)
+                if pause:
+                    self._closing.wait(_GATHER)
                 while batch[-1] is not None and len(batch) < _BATCH and not self._queue.empty():
                     batch.append(self._queue.get())
                 open_end = batch[-1] is not None
                 self._write_events([event for event in batch if event is not None])
+                # What is queued by now has gathered; with a wait, 3,200 a second would be the most.
+                pause = self._queue.empty()
         finally:
             os.close(self._descriptor)
 
-    def _write_events(self, events: list[Event]) -> None:
+    def _write_events(self, events: list[Event | bytes]) -> None:
         lost = self._dropped - self._reported
         report = self._line(self._on_loss(lost)) if lost else b""
         lines = b"".join([self._line(event) for event in events])
-        unwritten = self._write(report + lines)
+        with self._turn():
+            unwritten = self._write(report + lines)
         ours = lines.count(b"\n")
         self._count_loss(min(unwritten, ours))
         if unwritten <= ours:
             self._reported += lost
 
-    def _line(self, event: Event) -> bytes:
+    def _line(self, event: Event | bytes) -> bytes:
+        if isinstance(event, bytes):
+            return event
         try:
             return self._render(event).encode("utf-8", "backslashreplace") + b"\n"
         except Exception:  # noqa: BLE001 - counted; there is nowhere left to report it to

@@ -37,6 +37,7 @@ class Code(enum.StrEnum):
     INVALID_CONDITION = "invalid-condition"
     UNCHECKED_CONDITION = "unchecked-condition"
     CONFUSED_CONDITIONS = "confused-conditions"
+    CACHED_TIME = "cached-time"
     # rules, profiles and policies against identity schemas, and Kratos's configuration
     UNKNOWN_TRAIT = "unknown-trait"
     UNKNOWN_AUTH_MEMBER = "unknown-auth-member"

@@ -85,6 +85,7 @@ class Rule:
     derived: tuple[DerivedRole, ...]
     condition: Condition | None
     scope: Scope
+    outputs: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,6 @@ class _Reader:
             }
             is_whole = set(_texts(policy, "importDerivedRoles")) <= set(self._roles)
             for rule in policy.items("rules"):
-                self._outputs(rule, scope)
                 self._undefined += [
                     Undefined(str(item.value), item.place, tuple(imported))
                     for item in rule.items("derivedRoles")
@@ -192,6 +192,7 @@ class _Reader:
                     ),
                     condition=self._condition(rule.get("condition"), scope),
                     scope=scope,
+                    outputs=self._outputs(rule, scope),
                 )
 
     def _principal_rules(self) -> Iterator[Rule]:
@@ -199,7 +200,6 @@ class _Reader:
             scope = self._scope(view, policy)
             for rule in policy.items("rules"):
                 for action in rule.items("actions"):
-                    self._outputs(action, scope)
                     yield Rule(
                         kind=rule.text("resource"),
                         actions=(action.text("action"),),
@@ -208,13 +208,13 @@ class _Reader:
                         derived=(),
                         condition=self._condition(action.get("condition"), scope),
                         scope=scope,
+                        outputs=self._outputs(action, scope),
                     )
 
     def _role_rules(self) -> Iterator[Rule]:
         for view, policy in self._each("rolePolicy"):
             scope = self._scope(view, policy)
             for rule in policy.items("rules"):
-                self._outputs(rule, scope)
                 yield Rule(
                     kind=rule.text("resource"),
                     actions=_texts(rule, "allowActions"),
@@ -223,13 +223,17 @@ class _Reader:
                     derived=(),
                     condition=self._condition(rule.get("condition"), scope),
                     scope=scope,
+                    outputs=self._outputs(rule, scope),
                 )
 
-    def _outputs(self, rule: View, scope: Scope) -> None:
+    def _outputs(self, rule: View, scope: Scope) -> tuple[Expression, ...]:
+        found_here = []
         for keys in (("expr",), ("when", "ruleActivated"), ("when", "conditionNotMet")):
             found = rule.get("output", *keys)
             if found is not None and isinstance(found.value, str):
-                self._expressions.append((_expression(found), scope))
+                found_here.append(_expression(found))
+        self._expressions += [(expression, scope) for expression in found_here]
+        return tuple(found_here)
 
     def _condition(self, view: View | None, scope: Scope) -> Condition | None:
         match = view.get("match") if view is not None else None

@@ -101,7 +101,7 @@ class Policies:
     def knows_kind(self, kind: str) -> bool:
         """Say whether a policy is about this kind; one about everything (`*`) does not count."""
         return kind in self.kinds or any(
-            grant.kind != _ANYTHING and _fits_kind(grant.kind, kind) for grant in self.grants
+            grant.kind != _ANYTHING and fits_kind(grant.kind, kind) for grant in self.grants
         )
 
     def schemas_of(self, kind: str) -> list[Node]:
@@ -119,7 +119,7 @@ class Policies:
         if len({(policy.schema, policy.unchecked) for policy in own}) != 1:
             return None
         if own[0].unchecked and all(
-            action is None or any(_fits(glob, action) for glob in own[0].unchecked)
+            action is None or any(fits_action(glob, action) for glob in own[0].unchecked)
             for action in actions
         ):
             return None
@@ -147,24 +147,26 @@ class Policies:
         for grant in self.grants:
             if scope is not None and not _is_at_or_above(grant.scope, scope):
                 continue
-            if _fits_kind(grant.kind, kind):
+            if fits_kind(grant.kind, kind):
                 found.update(dict.fromkeys(grant.actions))
         return list(found)
 
     def knows_action(self, kind: str, action: str, scope: str | None) -> bool:
         """Say whether a rule about `kind` names the action, by itself or by a wildcard."""
-        return any(_fits(glob, action) for glob in self.actions(kind, scope))
+        return any(fits_action(glob, action) for glob in self.actions(kind, scope))
 
 
 def _is_at_or_above(scope: str, inner: str) -> bool:
     return scope in ("", inner) or inner.startswith(f"{scope}.")
 
 
-def _fits(glob: str, text: str) -> bool:
+def fits_action(glob: str, text: str) -> bool:
+    """Say whether an action is one that a rule names, by itself or by a wildcard."""
     return glob == text or _compiled(glob).fullmatch(text) is not None
 
 
-def _fits_kind(glob: str, kind: str) -> bool:
+def fits_kind(glob: str, kind: str) -> bool:
+    """Say whether a kind is one that a rule is about."""
     # A colon in a kind is nothing special: `m*` fits `m:o`, and `a:*` fits nothing (measured).
     return glob == kind or _compiled(glob).fullmatch(kind.replace(":", "_")) is not None
 

@@ -25,7 +25,7 @@ from authorizer.lint.fitting import (
 from authorizer.lint.paths import ATTR, MAX_DEPTH, constant, selects, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from authorizer.lint.attributes import Attributes
     from authorizer.lint.celtree import Tree
@@ -84,7 +84,13 @@ def looped(
 
 def reached(condition: Condition | None, scope: Scope) -> Iterator[Expression]:
     """Yield all expressions that a condition depends on, its variables' included, each once."""
-    waiting = list(condition.expressions()) if condition is not None else []
+    if condition is not None:
+        yield from reached_from(condition.expressions(), scope)
+
+
+def reached_from(expressions: Iterable[Expression], scope: Scope) -> Iterator[Expression]:
+    """Yield the expressions, and those of all variables that they depend on, each once."""
+    waiting = list(expressions)
     seen: set[Place] = set()
     while waiting:
         expression = waiting.pop()

@@ -9,25 +9,29 @@ than a PDP in good health does: it must not wait for one that hangs.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from authorizer.errors import PdpDeadline, PdpRejected, PdpUnavailable
+from authorizer.model import PdpAnswer
+from authorizer.pdp.checktext import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from typing import TypeAlias
 
-    from authorizer.model import AuxData, Check, PdpAnswer, Principal
+    from authorizer.model import AuxData, Check, Principal
     from authorizer.pdp.interface import Deadline, Pdp, PdpHealth
 
     # The bare principal is compared by identity: whoever made two of them meant two.
-    Key: TypeAlias = tuple[Principal, AuxData | None]
+    Key: TypeAlias = tuple[Principal, AuxData | None, int]
 
 # What an error names where no endpoint was asked.
 _NOBODY: Final = "pdp"
+# Timers of an event loop may be early by this much, in seconds.
+_TICK: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,25 @@ class Limits:
 class BatchingPdp:
     """Asks `inner`, with one call for several questions where they meet.
 
-    `new_id` makes the request ids of calls about several questions.
+    `new_id` makes the request ids of calls about several questions. Questions of one `generation`
+    alone meet: whoever asks when it has changed gets no answer that is older than that. Make it
+    where the event loop runs.
     """
 
     def __init__(
-        self, inner: Pdp, *, new_id: Callable[[], str], limits: Limits | None = None
+        self,
+        inner: Pdp,
+        *,
+        new_id: Callable[[], str],
+        limits: Limits | None = None,
+        generation: Callable[[], int] = lambda: 0,
     ) -> None:
         self.inner: Final = inner
         self.new_id: Final = new_id
+        self._generation: Final = generation
         self.limits: Final = limits or Limits()
+        # Python 3.11 makes a system call to find it: up to 5 us each time.
+        self.loop: Final = asyncio.get_running_loop()
         self.in_flight = 0
         self._lanes: dict[Key, _Lane] = {}
         # The event loop itself holds its tasks only weakly.
@@ -74,7 +88,7 @@ class BatchingPdp:
 
         A question to explain is asked alone, and so is one that no call has room for.
         """
-        text = None if explain else _text(checks)
+        text = None if explain else text_of(checks)
         limits = self.limits
         if text is None or len(text) > limits.size or len(checks) > limits.resources:
             return await self.inner.check(
@@ -82,10 +96,10 @@ class BatchingPdp:
             )
         if deadline.remaining() <= 0:
             raise PdpDeadline(_NOBODY, "no time was left to ask")
-        key = (principal.bare, principal.aux_data)
+        key = (principal.bare, principal.aux_data, self._generation())
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(self, principal, lambda: self._lanes.pop(key))
+            lane = self._lanes[key] = _Lane(self, principal, key)
         return await lane.ask(_Question(tuple(checks), text), request_id, deadline)
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
@@ -98,64 +112,76 @@ class BatchingPdp:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    def forget(self, key: Key) -> None:
+        """Let a lane go in which nothing is asked any more."""
+        del self._lanes[key]
+
     def spawn(self, call: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Make a call in a task of its own, and hold that until it is done."""
-        task = asyncio.create_task(call, name="pdp-call")
+        task = self.loop.create_task(call, name="pdp-call")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
 
-def _text(checks: Sequence[Check]) -> bytes | None:
-    """Return checks as bytes, equal for equal ones alone: to Python, `1` is `True` and `1.0`.
-
-    None where they say what the PDP cannot be asked: half a surrogate pair, too large an integer.
-    """
-    try:
-        return msgspec.msgpack.encode(checks)
-    except (msgspec.MsgspecError, ValueError, OverflowError, TypeError, RecursionError):
-        return None
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
+class _Waiter(msgspec.Struct, eq=False):
     """Somebody who asked; has its outcome once, or has left."""
 
+    question: _Question
     request_id: str
     deadline: Deadline
-    question: _Question
     outcome: asyncio.Future[PdpAnswer | Exception]
 
 
-@dataclass(slots=True, eq=False)
-class _Question:
-    """Checks that are asked together, and everybody who waits for the answer to just these."""
+class _Question(msgspec.Struct, eq=False):
+    """Checks that are asked together, and everybody who waits for the answer to just these.
 
-    checks: tuple[Check, ...]
-    text: bytes
-    waiters: list[_Waiter] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """The questions of one call that somebody waits for.
-
-    It may be joined until it has a deadline: then it is under way. `task` is what makes it,
-    `timer` what sends it when the call before it takes too long.
+    `call` is what they are asked with, None when nobody waits for them any more.
     """
 
-    questions: dict[bytes, _Question] = field(default_factory=dict)
+    checks: Sequence[Check]
+    text: bytes
+    waiters: list[_Waiter] = []
+    call: _Call | None = None
+
+
+class _Call(msgspec.Struct, eq=False):
+    """The questions of one call that somebody waits for, by their texts.
+
+    It may be joined until it has a deadline: then it is under way. `task` is what makes it,
+    `timer` what sends it when the call before it takes too long. `expiry` lets those go whose time
+    is up before it is over, the first of them at `expires_at`.
+    """
+
+    questions: dict[bytes, _Question] = {}
+    resources: int = 0
+    size: int = 0
     deadline: Deadline | None = None
     task: asyncio.Task[None] | None = None
     timer: asyncio.TimerHandle | None = None
+    expiry: asyncio.TimerHandle | None = None
+    expires_at: float = 0.0
 
     def has_room_for(self, question: _Question, limits: Limits) -> bool:
         """Say whether one more question may go with these."""
-        together = [question, *self.questions.values()]
         return (
-            sum(len(one.checks) for one in together) <= limits.resources
-            and sum(len(one.text) for one in together) <= limits.size
+            self.resources + len(question.checks) <= limits.resources
+            and self.size + len(question.text) <= limits.size
         )
+
+    def add(self, question: _Question) -> None:
+        """Ask one more question."""
+        question.call = self
+        self.questions[question.text] = question
+        self.resources += len(question.checks)
+        self.size += len(question.text)
+
+    def remove(self, question: _Question) -> None:
+        """Ask a question no more."""
+        question.call = None
+        del self.questions[question.text]
+        self.resources -= len(question.checks)
+        self.size -= len(question.text)
 
     @property
     def waiters(self) -> list[_Waiter]:
@@ -164,14 +190,12 @@ class _Call:
 
 
 class _Lane:
-    """What is asked, and what gathers, about one principal. `on_empty` is told when nothing is."""
+    """What is asked, and what gathers, about one principal."""
 
-    def __init__(
-        self, pdp: BatchingPdp, principal: Principal, on_empty: Callable[[], object]
-    ) -> None:
+    def __init__(self, pdp: BatchingPdp, principal: Principal, key: Key) -> None:
         self._pdp = pdp
         self._principal = principal
-        self._on_empty = on_empty
+        self._key = key
         # Under way, or as soon as the event loop comes to it.
         self._calls: list[_Call] = []
         # What may still be joined: one of the above that has not begun, or the next.
@@ -179,27 +203,25 @@ class _Lane:
 
     async def ask(self, question: _Question, request_id: str, deadline: Deadline) -> PdpAnswer:
         """Return the answer to a question, or raise why there is none."""
-        loop = asyncio.get_running_loop()
-        waiter = _Waiter(request_id, deadline, question, loop.create_future())
+        waiter = _Waiter(question, request_id, deadline, self._pdp.loop.create_future())
         if self._calls:
             self._place(waiter)
         elif await self._lead(waiter):
             return _said(waiter.outcome.result())
-        timer = loop.call_later(deadline.remaining(), self._expire, waiter)
         try:
             outcome = await waiter.outcome
         except asyncio.CancelledError:
             if waiter.outcome.cancelled():
                 self._leave(waiter)
             raise
-        finally:
-            timer.cancel()
         return _said(outcome)
 
     async def _lead(self, waiter: _Waiter) -> bool:
         """Begin a call, and say whether it is over: one that is joined is left to a task."""
-        call = _Call({waiter.question.text: waiter.question})
-        waiter.question.waiters.append(waiter)
+        question = waiter.question
+        question.waiters.append(waiter)
+        call = _Call()
+        call.add(question)
         self._calls.append(call)
         if self._pdp.in_flight:
             # The PDP is busy: whoever else is ready now, in this turn of the event loop, may join.
@@ -211,19 +233,19 @@ class _Lane:
                 if call.questions:
                     self._send(call)
                 raise
-        if call.task is None and call.waiters == [waiter]:
+        if call.task is None and len(call.questions) == len(question.waiters) == 1:
             await self._make(call, waiter)
             return True
+        self._watch(call, waiter.deadline)
         self._send(call)
         return False
 
     def _place(self, waiter: _Waiter) -> None:
         """Put a waiter to the same question where that is asked already, else to the next call."""
-        question = waiter.question
+        text = waiter.question.text
         for call in self._calls:
-            if same := call.questions.get(question.text):
-                waiter.question = same
-                same.waiters.append(waiter)
+            if same := call.questions.get(text):
+                self._join(same, call, waiter)
                 return
         self._gather(waiter)
 
@@ -235,10 +257,16 @@ class _Lane:
             call = None
         if call is None:
             call = self._gathering = _Call()
-            loop = asyncio.get_running_loop()
-            call.timer = loop.call_later(self._pdp.limits.patience, self._send, call)
-        waiter.question = call.questions.setdefault(question.text, question)
-        waiter.question.waiters.append(waiter)
+            call.timer = self._pdp.loop.call_later(self._pdp.limits.patience, self._send, call)
+        same = call.questions.get(question.text)
+        if same is None:
+            call.add(question)
+        self._join(same or question, call, waiter)
+
+    def _join(self, question: _Question, call: _Call, waiter: _Waiter) -> None:
+        waiter.question = question
+        question.waiters.append(waiter)
+        self._watch(call, waiter.deadline)
 
     def _send(self, call: _Call) -> None:
         """Make a call in a task, as it is nobody's alone."""
@@ -258,14 +286,23 @@ class _Lane:
     async def _make(self, call: _Call, leader: _Waiter | None = None) -> None:
         """Make a call, and tell everybody who waits for it. `leader` is whose own task this is."""
         self._close(call)
-        deadline = call.deadline = max(
-            (one.deadline for one in call.waiters), key=lambda one: one.at
-        )
         # As they are now: who leaves meanwhile keeps its position, and may have spoilt the call.
         questions = list(call.questions.values())
+        if leader is not None:
+            deadline, request_id = leader.deadline, leader.request_id
+            checks = leader.question.checks
+        else:
+            deadline = max((one.deadline for one in call.waiters), key=lambda one: one.at)
+            single = len(questions) == 1
+            request_id = questions[0].waiters[0].request_id if single else self._pdp.new_id()
+            checks = [check for question in questions for check in question.checks]
+        call.deadline = deadline
         self._pdp.in_flight += 1
         try:
-            await self._ask(questions, deadline)
+            answer = await self._pdp.inner.check(
+                self._principal, checks, deadline=deadline, request_id=request_id
+            )
+            _share(questions, answer, request_id)
         except PdpRejected as error:
             if len(questions) == 1:
                 _tell(call.waiters, error)
@@ -286,26 +323,16 @@ class _Lane:
             self._pdp.in_flight -= 1
             self._end(call)
 
-    async def _ask(self, questions: Sequence[_Question], deadline: Deadline) -> None:
-        single = len(questions) == 1
-        request_id = questions[0].waiters[0].request_id if single else self._pdp.new_id()
-        checks = [check for question in questions for check in question.checks]
-        answer = await self._pdp.inner.check(
-            self._principal, checks, deadline=deadline, request_id=request_id
-        )
-        if len(answer.results) != len(checks):
-            raise PdpRejected(_NOBODY, f"{len(answer.results)} results for {len(checks)} checks")
-        start = 0
-        for question in questions:
-            end = start + len(question.checks)
-            share = replace(answer, results=answer.results[start:end], request_id=request_id)
-            _tell(question.waiters, share)
-            start = end
-
     def _ask_singly(self, call: _Call) -> None:
         """Ask each question by itself, as any one of them may have spoilt the call."""
-        for text, question in call.questions.items():
-            self._send(_Call({text: question}))
+        questions = list(call.questions.values())
+        call.questions.clear()
+        for question in questions:
+            alone = _Call()
+            alone.add(question)
+            for waiter in question.waiters:
+                self._watch(alone, waiter.deadline)
+            self._send(alone)
 
     def _late(self, call: _Call, deadline: Deadline, error: PdpDeadline) -> None:
         """Ask again for whoever has more time than the call had."""
@@ -318,23 +345,36 @@ class _Lane:
             waiter.question = _Question(waiter.question.checks, waiter.question.text)
             self._gather(waiter)
 
-    def _expire(self, waiter: _Waiter) -> None:
-        """Let a waiter go whose time is up, unless its call has just that time and will say so."""
-        call = self._call_with(waiter.question)
-        if waiter.outcome.done() or (call is not None and call.deadline is waiter.deadline):
-            return
-        late = PdpDeadline(_NOBODY, "no answer in time, in a call with other questions")
-        waiter.outcome.set_result(late)
-        self._leave(waiter)
+    def _watch(self, call: _Call, deadline: Deadline) -> None:
+        """See to it that whoever has this deadline has left by then."""
+        if call.expiry is not None:
+            if call.expires_at <= deadline.at:
+                return
+            call.expiry.cancel()
+        call.expires_at = deadline.at
+        call.expiry = self._pdp.loop.call_later(deadline.remaining(), self._expire, call)
+
+    def _expire(self, call: _Call) -> None:
+        """Let the waiters go whose time is up; one with the call's own deadline hears of that."""
+        call.expiry = None
+        for waiter in call.waiters:
+            if waiter.deadline is call.deadline or waiter.outcome.done():
+                continue
+            if waiter.deadline.remaining() > _TICK:
+                self._watch(call, waiter.deadline)
+                continue
+            late = PdpDeadline(_NOBODY, "no answer in time, in a call with other questions")
+            waiter.outcome.set_result(late)
+            self._leave(waiter)
 
     def _leave(self, waiter: _Waiter) -> None:
         """Take a waiter away, and what nobody waits for any more."""
         question = waiter.question
         question.waiters.remove(waiter)
-        call = self._call_with(question)
+        call = question.call
         if question.waiters or call is None:
             return
-        del call.questions[question.text]
+        call.remove(question)
         if call.questions:
             return
         self._close(call)
@@ -342,21 +382,34 @@ class _Lane:
             call.task.cancel()
         self._end(call)
 
-    def _call_with(self, question: _Question) -> _Call | None:
-        for call in (*self._calls, self._gathering):
-            if call is not None and call.questions.get(question.text) is question:
-                return call
-        return None
-
     def _end(self, call: _Call) -> None:
         """Send what gathered meanwhile. Idempotent."""
+        if call.expiry is not None:
+            call.expiry.cancel()
+        # Nothing of it refers to itself any more, so that it needs no garbage collector.
+        for question in call.questions.values():
+            question.waiters.clear()
+        call.questions.clear()
         if call not in self._calls:
             return
         self._calls.remove(call)
         if self._gathering is not None:
             self._send(self._gathering)
         elif not self._calls:
-            self._on_empty()
+            self._pdp.forget(self._key)
+
+
+def _share(questions: Sequence[_Question], answer: PdpAnswer, request_id: str) -> None:
+    """Tell everybody who waits for one of the questions of a call their part of its answer."""
+    asked = sum([len(question.checks) for question in questions])
+    if len(answer.results) != asked:
+        raise PdpRejected(_NOBODY, f"{len(answer.results)} results for {asked} checks")
+    start = 0
+    for question in questions:
+        end = start + len(question.checks)
+        results = answer.results[start:end]
+        _tell(question.waiters, PdpAnswer(answer.call_id, results, request_id))
+        start = end
 
 
 def _tell(waiters: Sequence[_Waiter], outcome: PdpAnswer | Exception) -> None:

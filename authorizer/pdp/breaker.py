@@ -80,6 +80,11 @@ class Breaker:
     probe_at: float = 0.0
     answers: bool = False
 
+    @property
+    def well(self) -> bool:
+        """Whether it is closed, and nothing has failed since the last success."""
+        return self.state is State.CLOSED and not self.failures
+
     def due(self, now: float) -> bool:
         """Say whether a probe may begin."""
         return self.state is State.OPEN and now >= self.probe_at

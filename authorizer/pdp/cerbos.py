@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, Self
 
 import grpc
 import grpc.aio
-from cerbos.svc.v1 import svc_pb2_grpc
+from cerbos.response.v1 import response_pb2
 from google.protobuf.message import DecodeError
 
 from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
-from authorizer.pdp.channel import ask_health, describe, open_channel
+from authorizer.pdp.channel import SERVICE, ask_health, describe, open_channel
 from authorizer.pdp.interface import PdpHealth, PdpState
 from authorizer.pdp.messages import Questions, UnfitAnswer, read_answer
 
@@ -42,7 +42,8 @@ class CerbosPdp:
         """Open a channel to `target`. Raises ConfigError as `open_channel` does."""
         self.endpoint: Final = str(target)
         self._channel = open_channel(target, tls=tls, insecure_plaintext=insecure_plaintext)
-        self._stub = svc_pb2_grpc.CerbosServiceStub(self._channel)
+        # Not the generated stub: it takes messages, and a principal is kept written.
+        self._ask = self._channel.unary_unary(f"/{SERVICE}/CheckResources")
         self._questions = Questions()
         self._closed = False
 
@@ -63,7 +64,7 @@ class CerbosPdp:
         if remaining <= 0:
             raise PdpDeadline(self.endpoint, "no time was left to ask")
         try:
-            response = await self._stub.CheckResources(request, timeout=remaining)
+            answer = await self._ask(request, timeout=remaining)
         except grpc.aio.AioRpcError as error:
             raise self._failure(error) from _cause(error)
         except asyncio.CancelledError as error:
@@ -71,8 +72,9 @@ class CerbosPdp:
                 raise PdpUnavailable(self.endpoint, "the connection was closed") from error
             raise
         try:
+            response = response_pb2.CheckResourcesResponse.FromString(answer)
             return read_answer(checks, response, explain=explain)
-        except UnfitAnswer as error:
+        except (UnfitAnswer, DecodeError) as error:
             raise PdpRejected(self.endpoint, f"the answer does not fit: {error}") from error
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
@@ -100,10 +102,10 @@ class CerbosPdp:
 
     def _request(
         self, principal: Principal, checks: Sequence[Check], *, request_id: str, explain: bool
-    ) -> object:
+    ) -> bytes:
         try:
             return self._questions.build(principal, checks, request_id=request_id, explain=explain)
-        except (ValueError, OverflowError, TypeError, DecodeError) as error:
+        except (ValueError, OverflowError, TypeError) as error:
             message = f"a value of the question has no form in protobuf ({type(error).__name__})"
             # Python's own text quotes the value.
             raise PdpRejected(self.endpoint, message) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,13 +20,14 @@ from authorizer.pdp.budget import RetryBudget
 from authorizer.pdp.interface import Deadline, PdpHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from authorizer.model import Check, PdpAnswer, Principal
     from authorizer.pdp.interface import Pdp
 
     Open: TypeAlias = Callable[[], Pdp]
+    Ask: TypeAlias = Callable[[Pdp, Deadline], Awaitable[PdpAnswer]]
 
 # How long a connection that is given up may still bring answers.
 _GRACE: Final = 5.0
@@ -136,6 +137,7 @@ class FailoverPdp:
         self._turn = 0
         self._closed = False
         self._endpoints: tuple[_Endpoint, ...] = ()
+        self._all_well = False
         self._retiring: set[asyncio.Task[None]] = set()
         self.replace(members)
 
@@ -148,6 +150,7 @@ class FailoverPdp:
             before[name] if name in before else self._joined(name, open_)
             for name, open_ in members.items()
         )
+        self._review()
         for name in before.keys() - members.keys():
             self._retire(before[name].pdp)
             self._observer.forgotten(name)
@@ -163,28 +166,26 @@ class FailoverPdp:
     ) -> PdpAnswer:
         """Ask as the port says; raises what the last PDP that was asked raised."""
 
-        async def ask(endpoint: _Endpoint, *, hurried: bool) -> PdpAnswer:
-            limit = deadline
-            if hurried:
-                limit = Deadline.after(self._attempt_timeout, deadline.clock)
-            with self._attempt(endpoint, given=limit.remaining(), hurried=hurried) as pdp:
-                return await pdp.check(
-                    principal, checks, deadline=limit, request_id=request_id, explain=explain
-                )
+        def ask(pdp: Pdp, limit: Deadline) -> Awaitable[PdpAnswer]:
+            return pdp.check(
+                principal, checks, deadline=limit, request_id=request_id, explain=explain
+            )
 
         with self._budget.reserve() as retry:
             # Whether there are the time and the means for two attempts.
             two = retry.paid and deadline.remaining() > self._attempt_timeout
             first, second = self._plan(may_probe=two)
+            hurried = two and second is not None
+            limit = Deadline.after(self._attempt_timeout, deadline.clock) if hurried else deadline
             try:
-                return await ask(first, hurried=two and second is not None)
+                return await self._attempt(ask, first, limit, hurried=hurried)
             except (PdpUnavailable, PdpDeadline):
                 # Chosen anew: others may have found out meanwhile who fails.
                 second = self._after(first)
                 if second is None or deadline.remaining() <= 0 or not retry.spend():
                     raise
         self._observer.retried(second.name)
-        return await ask(second, hurried=False)
+        return await self._attempt(ask, second, deadline, hurried=False)
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
         """Return the state of each, asked at the same time."""
@@ -216,12 +217,17 @@ class FailoverPdp:
         endpoints = self._endpoints
         if not endpoints:
             raise PdpUnavailable("pdp.endpoints", "no name among them has an address")
+        count = len(endpoints)
+        turn = self._turn % count
+        if self._all_well:  # as they nearly always are, and 4 us cheaper than to choose
+            self._turn = turn + 1
+            return endpoints[turn], endpoints[(turn + 1) % count] if count > 1 else None
         breakers = [endpoint.breaker for endpoint in endpoints]
-        chosen = choose(breakers, self._turn, self._clock(), may_probe=may_probe)
+        chosen = choose(breakers, turn, self._clock(), may_probe=may_probe)
         if chosen is None:
             names = ", ".join(endpoint.name for endpoint in endpoints)
             raise PdpUnavailable(names, "failed again and again, and is not asked at present")
-        self._turn = (self._turn + 1) % len(endpoints)
+        self._turn = turn + 1
         return endpoints[chosen], self._after(endpoints[chosen])
 
     def _after(self, first: _Endpoint) -> _Endpoint | None:
@@ -232,19 +238,19 @@ class FailoverPdp:
         second = fallback([endpoint.breaker for endpoint in endpoints], position)
         return None if second is None else endpoints[second]
 
-    @contextmanager
-    def _attempt(self, endpoint: _Endpoint, *, given: float, hurried: bool) -> Iterator[Pdp]:
-        """Give the connection to ask on, and learn from what becomes of it.
+    async def _attempt(
+        self, ask: Ask, endpoint: _Endpoint, limit: Deadline, *, hurried: bool
+    ) -> PdpAnswer:
+        """Ask an endpoint, and learn from what becomes of it.
 
-        `given` is how many seconds it has, `hurried` says whether that is less than there are.
+        `hurried` says whether `limit` is less time than there is.
         """
-        pdp = endpoint.pdp
+        pdp, given = endpoint.pdp, limit.remaining()
         self._move(endpoint, endpoint.breaker.began(self._clock()))
         epoch = endpoint.breaker.epoch
         event, result = Event.ABANDONED, "abandoned"
         try:
-            yield pdp
-            event, result = Event.SUCCEEDED, "answered"
+            answer = await ask(pdp, limit)
         except PdpUnavailable:
             event, result = Event.FAILED, "unavailable"
             raise
@@ -259,6 +265,9 @@ class FailoverPdp:
         except PdpRejected:
             event, result = Event.REJECTED, "rejected"
             raise
+        else:
+            event, result = Event.SUCCEEDED, "answered"
+            return answer
         finally:
             self._observer.attempted(endpoint.name, result)
             self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
@@ -267,6 +276,9 @@ class FailoverPdp:
 
     def _move(self, endpoint: _Endpoint, breaker: Breaker) -> None:
         before, endpoint.breaker = endpoint.breaker, breaker
+        if before is breaker:
+            return
+        self._review()
         if before.state is breaker.state:
             return
         self._observer.breaker_changed(endpoint.name, breaker.state.value)
@@ -274,6 +286,10 @@ class FailoverPdp:
             _log.warning("pdp.circuit_opened", endpoint=endpoint.name)
         elif breaker.state is State.CLOSED:
             _log.info("pdp.circuit_closed", endpoint=endpoint.name)
+
+    def _review(self) -> None:
+        """See whether each endpoint's last call went well."""
+        self._all_well = all(endpoint.breaker.well for endpoint in self._endpoints)
 
     def _reconnect(self, endpoint: _Endpoint, failed: Pdp) -> None:
         """Replace a connection on which nothing comes back.

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from cerbos.effect.v1 import effect_pb2
-from cerbos.engine.v1 import engine_pb2
 from cerbos.request.v1 import request_pb2
 from cerbos.schema.v1 import schema_pb2
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from authorizer.model import Check, Principal
 
     # Cerbos's messages have no types that mypy can read.
-    Request: TypeAlias = Any  # cerbos.request.v1.CheckResourcesRequest
     Response: TypeAlias = Any  # cerbos.response.v1.CheckResourcesResponse
     ResultEntry: TypeAlias = Any  # ... and one of its results
     ValidationError: TypeAlias = Any  # cerbos.schema.v1.ValidationError
@@ -40,7 +38,7 @@ class UnfitAnswer(Exception):
 
 
 class Questions:
-    """Builds requests, and keeps what it wrote for each principal as long as that lives.
+    """Writes requests, and keeps what it wrote for each principal as long as that lives.
 
     A principal's attributes are the dearest part of a request; a caller that keeps the
     `Principal` (it is compared by identity) pays for them once. They are kept as they go over the
@@ -52,13 +50,12 @@ class Questions:
 
     def build(
         self, principal: Principal, checks: Sequence[Check], *, request_id: str, explain: bool
-    ) -> Request:
-        """Return the request with one entry per check, in order.
+    ) -> bytes:
+        """Return a CheckResourcesRequest with one entry per check, in order, as it is sent.
 
         Raises what `values.fill` raises for a value that protobuf cannot say.
         """
         request = request_pb2.CheckResourcesRequest(request_id=request_id, include_meta=explain)
-        request.principal.MergeFromString(self._principal(principal.bare))
         if principal.aux_data is not None:
             request.aux_data.jwt.token = principal.aux_data.jwt
             request.aux_data.jwt.key_set_id = principal.aux_data.key_set
@@ -71,19 +68,23 @@ class Questions:
             resource.policy_version = check.resource.policy_version
             resource.scope = check.resource.scope
             values.fill_map(resource.attr, check.resource.attr)
-        return request
+        # What is written one after the other is read as one message, the fields of both in it:
+        # https://protobuf.dev/programming-guides/encoding/#last-one-wins. Reading the principal
+        # into this message, to write it again with it, takes 2.5 us more (5.2 instead of 2.7).
+        return self._principal(principal.bare) + bytes(request.SerializeToString())
 
     def _principal(self, principal: Principal) -> bytes:
+        """Return a request with a principal and nothing else."""
         kept = self._principals.get(principal)
         if kept is None:
-            message = engine_pb2.Principal(
-                id=principal.id,
-                roles=principal.roles,
-                policy_version=principal.policy_version,
-                scope=principal.scope,
-            )
+            request = request_pb2.CheckResourcesRequest()
+            message = request.principal
+            message.id = principal.id
+            message.roles.extend(principal.roles)
+            message.policy_version = principal.policy_version
+            message.scope = principal.scope
             values.fill_map(message.attr, principal.attr)
-            kept = self._principals[principal] = message.SerializeToString()
+            kept = self._principals[principal] = request.SerializeToString()
         return kept
 
 
@@ -100,8 +101,10 @@ def read_answer(checks: Sequence[Check], response: Response, *, explain: bool) -
     return PdpAnswer(
         call_id=response.cerbos_call_id,
         results=tuple(
-            _result(number, check, entry, explain=explain)
-            for number, (check, entry) in enumerate(zip(checks, entries, strict=True))
+            [
+                _result(number, check, entry, explain=explain)
+                for number, (check, entry) in enumerate(zip(checks, entries, strict=True))
+            ]
         ),
     )
 
@@ -111,16 +114,17 @@ def _result(number: int, check: Check, entry: ResultEntry, *, explain: bool) -> 
     if answered.kind != asked.kind or answered.id != asked.id:
         msg = f"result {number} is about another resource than check {number}"
         raise UnfitAnswer(msg)
-    # `in` first: reading an absent key of a protobuf map may make it.
-    if check.action not in entry.actions:
+    # `get`, as reading an absent key of a protobuf map by [] makes it.
+    said = entry.actions.get(check.action)
+    if said is None:
         msg = f"result {number} has no effect for the action of check {number}"
         raise UnfitAnswer(msg)
-    effect = _EFFECTS.get(entry.actions[check.action])
+    effect = _EFFECTS.get(said)
     if effect is None:
         msg = f"result {number} has an effect that is neither ALLOW nor DENY"
         raise UnfitAnswer(msg)
     outputs = {output.src: values.read(output.val) for output in entry.outputs if not output.error}
-    errors = tuple(_validation_error(error, explain=explain) for error in entry.validation_errors)
+    errors = tuple([_validation_error(error, explain=explain) for error in entry.validation_errors])
     if not explain:
         return CheckResult(effect=effect, outputs=outputs, validation_errors=errors)
     matched = entry.meta.actions.get(check.action)

@@ -33,18 +33,19 @@ def main(arguments: Sequence[str]) -> int:
     parent, *program = arguments[1:] if watch else arguments
     if watch or sys.platform != "linux":
         return _watch(program)
-    _die_with_parent()
-    # The parent may have died before the kernel was asked; then another one has adopted us.
-    if os.getppid() != int(parent):
+    if not die_with(int(parent)):
         return 1
     return os.execv(program[0], program)  # noqa: S606 - no shell is wanted
 
 
-def _die_with_parent() -> None:
+def die_with(parent: int) -> bool:
+    """Have the kernel kill this process when its parent dies (Linux). Return False if it has."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+    # It may have died before the kernel was asked; then another one has adopted us.
+    return os.getppid() == parent
 
 
 def _watch(program: Sequence[str]) -> int:

@@ -1,8 +1,8 @@
 """JSON values ↔ `google.protobuf.Value`, exactly.
 
-Of five ways to build the attributes of a Kratos session (1 KB), filling the message in place is
-the fastest: 16 us, where `Struct.update` takes 22, writing the wire format oneself and parsing it
-37, nested constructors 46, and `ParseDict` 54.
+Of five ways to write the attributes of a Kratos session (0.7 KB), filling a message in place is
+the one: it takes 13 us, where `Struct.update` takes 18, nested constructors 41, and `ParseDict` 42.
+Writing the wire format oneself takes 12, and three times the code.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ def fill(value: Value, json: JsonValue) -> None:
         value.number_value = json
     elif json is None:
         value.null_value = struct_pb2.NULL_VALUE
-    elif isinstance(json, str):  # a str of another class, an enum's for example
-        value.string_value = str(json)
-    elif isinstance(json, Mapping):
+    # To ask an ABC takes 0.3 us, ten times a class: it comes second.
+    elif isinstance(json, (dict, Mapping)):
+        struct = value.struct_value
         # An empty map must still say that it is a map.
-        value.struct_value.SetInParent()
-        fill_map(value.struct_value.fields, json)
-    elif isinstance(json, Sequence) and not isinstance(json, (bytes, bytearray)):
-        value.list_value.SetInParent()
-        items = value.list_value.values
+        struct.SetInParent()
+        fill_map(struct.fields, json)
+    elif isinstance(json, str):  # of another class, an enum's for example
+        value.string_value = str(json)
+    elif isinstance(json, (list, Sequence)) and not isinstance(json, (bytes, bytearray)):
+        array = value.list_value
+        array.SetInParent()
+        items = array.values
         for item in json:
             fill(items.add(), item)
     else:

@@ -65,7 +65,9 @@ class JwtSource:
         verified["sub"] = request.subject
         if any(claims.get(name) != value for name, value in verified.items()):
             return Rejected(f"the JWT in the header {self.header} is not the principal's")
-        return AuxData(self.key_set, token)
+        expires_at = claims.get("exp")
+        is_time = isinstance(expires_at, int | float)
+        return AuxData(self.key_set, token, expires_at if is_time else None)
 
     def _token(self, value: str = "") -> str:
         """Return the token as Oathkeeper reads it (helper/bearer.go): in other headers, bare."""

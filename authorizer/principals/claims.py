@@ -7,8 +7,9 @@ Ory Kratos's tokenized sessions; and the `id_token` of another Oathkeeper.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from authorizer.principals.identity import Lifetime, Rejected
 from authorizer.principals.token import (
@@ -33,13 +34,13 @@ _OF_AN_ID_TOKEN: Final = ("at_hash", "c_hash", "nonce")
 
 def fits(extra: Extra) -> bool:
     """Say whether `extra` has the shape of a JWT's claims, which name an issuer and a subject."""
-    return (
-        extra is not None
-        and _is_text(extra.get("iss"))
-        and _is_text(extra.get("sub"))
-        # An introspected token has all of these, and its `ext` may have all of the others.
-        and not all(name in extra for name in INTROSPECTED)
-    )
+    # An introspected token has all of these, and its `ext` may have all of the others.
+    return not missing(extra) and not all(name in (extra or {}) for name in INTROSPECTED)
+
+
+def missing(extra: Extra) -> list[str]:
+    """Return the claims of each JWT that are not there, or are no texts."""
+    return [name for name in ("iss", "sub") if not _is_text((extra or {}).get(name))]
 
 
 def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | Rejected:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _CLOCK_SKEW: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetime:
+class Lifetime(msgspec.Struct, frozen=True, gc=False):
     """From when until when something is good, in Unix time; None where there is no bound.
 
     `of` names it for a person: a session, a token.
@@ -42,8 +42,7 @@ class Lifetime:
 UNBOUNDED: Final = Lifetime("identity")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(msgspec.Struct, frozen=True, gc=False):
     """Who an authenticator says it is.
 
     `attr` become principal attributes as they are; `auth` what is said under the reserved one.
@@ -58,8 +57,7 @@ class Identity:
     lifetime: Lifetime = UNBOUNDED
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """The identity is known, and not accepted. `detail` quotes no value."""
 
     detail: str

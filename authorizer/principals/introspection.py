@@ -25,7 +25,12 @@ def fits(extra: Extra) -> bool:
 
 def is_introspected(extra: Extra) -> bool:
     """Say whether `extra` has what each introspected token has, whatever stands beside it."""
-    return bool(extra) and all(isinstance((extra or {}).get(name), str) for name in INTROSPECTED)
+    return not missing(extra)
+
+
+def missing(extra: Extra) -> list[str]:
+    """Return the keys of each introspected token that are not there, or are no texts."""
+    return [name for name in INTROSPECTED if not isinstance((extra or {}).get(name), str)]
 
 
 def identify(subject: str, extra: Mapping[str, Any]) -> Identity | Rejected:

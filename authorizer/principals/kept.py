@@ -7,8 +7,9 @@ an object in order). What was built from them is kept, and with it the message t
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import msgspec
 
 from authorizer.model import Deny
 
@@ -81,8 +82,7 @@ class KeptPrincipals:
             self._size -= oldest.size
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True, gc=False):
     extra: Mapping[str, Any] | None
     built: Built
     size: int

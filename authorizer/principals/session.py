@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from authorizer.principals.identity import Identity, Lifetime, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from authorizer.model import JsonValue
     from authorizer.principals.identity import Extra
@@ -26,18 +26,33 @@ _RFC_3339: Final = re.compile(
 
 def fits(extra: Extra) -> bool:
     """Say whether `extra` has the shape of a session; nothing is said about its state."""
-    if not extra or any(key in extra for key in _NOT_IN_A_SESSION):
-        return False
+    return not foreign(extra) and not any(missing(extra))
+
+
+def foreign(extra: Extra) -> list[str]:
+    """Return the keys that no session has."""
+    return [key for key in _NOT_IN_A_SESSION if key in (extra or {})]
+
+
+def missing(extra: Extra) -> Iterator[str]:
+    """Yield the keys of a session that are not there, or have another type than in a session."""
+    extra = extra or {}
+    if not _is_text(extra.get("id")):
+        yield "id"
+    if not isinstance(extra.get("active"), bool):
+        yield "active"
+    if not _is_text(extra.get("expires_at")):
+        yield "expires_at"
     identity = extra.get("identity")
-    return (
-        _is_text(extra.get("id"))
-        and isinstance(extra.get("active"), bool)
-        and _is_text(extra.get("expires_at"))
-        and isinstance(identity, dict)
-        and _is_text(identity.get("id"))
-        and _is_text(identity.get("schema_id"))
-        and isinstance(identity.get("traits"), dict)
-    )
+    if not isinstance(identity, dict):
+        yield "identity"
+        return
+    if not _is_text(identity.get("id")):
+        yield "identity.id"
+    if not _is_text(identity.get("schema_id")):
+        yield "identity.schema_id"
+    if not isinstance(identity.get("traits"), dict):
+        yield "identity.traits"
 
 
 def identify(subject: str, extra: Mapping[str, Any], now: float) -> Identity | Rejected:

@@ -32,10 +32,12 @@ from authorizer.routing.route import (
 from authorizer.routing.shape import is_well_formed
 from authorizer.routing.tabulate import tabulate
 from authorizer.routing.vocabulary import ANSWER
+from authorizer.source.document import detached
 from authorizer.source.schema import load_schema
+from authorizer.source.units import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from authorizer.errors import Problem
     from authorizer.expressions.cel import Reference
@@ -74,12 +76,15 @@ RESERVED_HEADERS: Final = frozenset(
         "upgrade",
     )
 )
+_ANYWHERE: Final = (ANY_HOST,)
+_NO_HEADERS: Final[Mapping[str, Template]] = {}
 _READING_KEYS: Final = tuple(dict.fromkeys(key.split(": ")[0] for key in (*_PERMITS, *_READS)))
 
 
 T = TypeVar("T")
-# Most sets of a route are empty, or what many have: one object for all of them, where each would
-# take 216 bytes, and be far from the processor's cache when it is looked at.
+# Most sets of a route are empty, or what many have, and so are the actions of its checks: one
+# object for all of them, where each would take 216 bytes, and be far from the processor's cache
+# when it is looked at.
 
 
 @lru_cache(maxsize=4_096)
@@ -92,17 +97,30 @@ def _set(items: Iterable[T]) -> frozenset[T]:
     return cast("frozenset[T]", _shared(frozenset(items)))
 
 
-def compile_rules(documents: Sequence[Document]) -> RouteTable:
-    """Return the table of all routes of the documents; raises RulesError with every problem."""
+_shared_uses: Final = lru_cache(maxsize=4_096)(Uses)
+
+
+@lru_cache(maxsize=4_096)
+def _shared_actions(items: tuple[tuple[str, Template], ...]) -> Mapping[str, Template]:
+    return dict(items)
+
+
+def compile_rules(documents: Iterable[Document]) -> RouteTable:
+    """Return the table of all routes of the documents; raises RulesError with every problem.
+
+    Of the documents no value is kept: where they come one by one, there is never more than one.
+    """
     problems: list[Problem] = []
     routes: list[Route] = []
-    order = {document.name: number for number, document in enumerate(documents)}
+    order: dict[str, int] = {}
     schema = load_schema("authorizer.routing", "rules.schema.json")
     for document in documents:
+        order.setdefault(document.name, len(order))
         found = [] if is_well_formed(document.value) else schema.problems(document)
         problems += found
         if not found:
             routes += _routes(document, problems)
+        del document  # before the next is read
     routes.sort(key=lambda route: route.id)
     table = tabulate(routes, problems)
     if problems:
@@ -123,7 +141,7 @@ def _routes(document: Document, problems: list[Problem]) -> Iterator[Route]:
     problems += everywhere.problems
     for number, raw in enumerate(value["routes"]):
         report = Reporter(document, ("routes", number))
-        route = _route(raw, defaults, hosts, report)
+        route = _route(raw, number, defaults, hosts, report)
         problems += report.problems
         # Routes whose hosts are not known would tie with others by mistake.
         if route is not None and ("hosts" in raw["match"] or not everywhere.problems):
@@ -132,33 +150,37 @@ def _routes(document: Document, problems: list[Problem]) -> Iterator[Route]:
 
 def _route(
     raw: Mapping[str, Any],
+    number: int,
     defaults: Mapping[str, Any],
     hosts: tuple[HostPattern, ...],
     report: Reporter,
 ) -> Route | None:
     match = raw["match"]
     try:
-        path = parse_path(match["path"])
+        path = parse_path(detached(match["path"]))
     except PatternError as error:
         report.add(("match", "path"), str(error), offset=error.offset)
         return None
     settings = {**defaults, **raw, **match}
     hosts = _hosts(match, report, "match") or hosts
     redact = _set(raw.get("redact", ()))
-    for number, name in enumerate(raw.get("redact", ())):
+    for item, name in enumerate(raw.get("redact", ())):
         if name not in path.names:
-            report.add(("redact", number), f"the path has no capture `{name}`")
+            report.add(("redact", item), f"the path has no capture `{name}`")
     checks = tuple(_hidden(check, redact) for check in _checks(raw, path, report))
     methods = _methods(raw, report)
     conditions = _conditions(match, report)
     response_headers = _response_headers(raw, path, report)
+    if "cache" in raw and _asks(raw) not in (["resource"], ["checks"]):
+        report.add(("cache",), "`cache` keeps what the PDP answers, and no PDP is asked")
     if report.problems:
         return None
     reading = [f"{key}: {settings[key]}" for key in _READING_KEYS if key in settings]
     return Route(
-        id=raw["id"],
-        place=report.document.place((*report.base, "id")),
-        hosts=hosts or (ANY_HOST,),
+        id=detached(raw["id"]),
+        places=report.document.places,
+        number=number,
+        hosts=hosts or _ANYWHERE,
         path=path,
         methods=methods,
         conditions=conditions,
@@ -173,7 +195,8 @@ def _route(
         uses=_uses(checks),
         redact=redact,
         response_headers=response_headers,
-        description=raw.get("description", ""),
+        description=detached(raw.get("description", "")),
+        cache=seconds(settings["cache"]["ttl"]) if checks and "cache" in settings else None,
     )
 
 
@@ -226,10 +249,12 @@ def _conditions(match: Mapping[str, Any], report: Reporter) -> frozenset[Conditi
 def _response_headers(
     raw: Mapping[str, Any], path: PathPattern, report: Reporter
 ) -> Mapping[str, Template]:
+    if "response_headers" not in raw:
+        return _NO_HEADERS
     compiler = Compiler(path, report, ANSWER)
     templates: dict[str, Template] = {}
     seen: set[str] = set()
-    for name, text in raw.get("response_headers", {}).items():
+    for name, text in raw["response_headers"].items():
         where = ("response_headers", name)
         if name.lower() in seen:
             report.add(where, "this header is there twice")
@@ -266,7 +291,7 @@ def _hidden(check: CheckTemplate, redact: frozenset[str]) -> CheckTemplate:
         )
         if shows(*templates)
     }
-    return replace(check, hidden=frozenset(hidden))
+    return replace(check, hidden=_set(hidden))
 
 
 def _asks(raw: Mapping[str, Any]) -> list[str]:
@@ -330,7 +355,8 @@ def _check(
         name: compile_value(value, (*inside, "attr", name), compiler.text)
         for name, value in resource.get("attr", {}).items()
     }
-    return (CheckTemplate(ResourceTemplate(attr=attr, **templates, **options), actions),)
+    shared = _shared_actions(tuple(actions.items()))
+    return (CheckTemplate(ResourceTemplate(attr=attr, **templates, **options), shared),)
 
 
 def _templates(check: CheckTemplate) -> Iterator[Template]:
@@ -353,9 +379,9 @@ def _uses(checks: Iterable[CheckTemplate]) -> Uses:
             names.add(reference.name)
             if reference.keys:
                 read[reference.name].add(reference.keys[0])
-    return Uses(
+    return _shared_uses(
         query=_set(read["query"]),
         query_all=_set(read["query_all"]),
         headers=_set(read["headers"]),
-        reads_query="query" in names or "query_all" in names,
+        names=_set(names),
     )

@@ -13,6 +13,7 @@ from authorizer.expressions.template import (
 )
 from authorizer.routing.constraints import objection
 from authorizer.routing.vocabulary import VOCABULARY, objection_to
+from authorizer.source.document import detached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ class Compiler:
     def template(self, text: str, where: Sequence[str | int]) -> Template:
         """Return a template; what is wrong with it is reported."""
         try:
-            template = compile_template(text, self.vocabulary)
+            template = compile_template(detached(text), self.vocabulary)
         except TemplateSyntaxError as error:
             self.report.add(where, error.reason, offset=error.offset)
             return Template(text, ())

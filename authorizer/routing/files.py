@@ -10,7 +10,7 @@ from authorizer.source.files import files_under
 from authorizer.source.yaml import read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from authorizer.source.document import Document
@@ -27,8 +27,16 @@ def read_rules(paths: Sequence[Path]) -> list[Document]:
     dot and for folders named `tests`. Raises RulesError with every problem; a path that is not
     there, or that has no rule file, is one.
     """
+    return list(each_rule_file(paths))
+
+
+def each_rule_file(paths: Sequence[Path]) -> Iterator[Document]:
+    """Yield the documents that `read_rules` returns one by one, so that none need be kept.
+
+    What is wrong with any of them is raised at the end.
+    """
     problems: list[Problem] = []
-    documents: dict[Path, Document] = {}
+    seen: set[Path] = set()
     for path in paths:
         try:
             files = list(files_under(path, _SUFFIXES, without=(_TESTS,)))
@@ -44,16 +52,36 @@ def read_rules(paths: Sequence[Path]) -> list[Document]:
                 document = read_yaml(file)
             except SourceError as error:
                 problems += error.problems
-            else:
-                documents.setdefault(file.resolve(), document)
+                continue
+            if (resolved := file.resolve()) not in seen:
+                seen.add(resolved)
+                yield document
+            del document  # before the next is read
     if problems:
         raise RulesError(problems)
-    return list(documents.values())
 
 
-def digest(documents: Sequence[Document]) -> str:
-    """Return a name for what the documents say: equal on every replica that has the same rules."""
-    contents = sorted(
-        hashlib.sha256(repr(document.value).encode()).digest() for document in documents
-    )
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+class Digest:
+    """A name for what documents say: equal on every replica that has the same rules."""
+
+    def __init__(self) -> None:
+        self._contents: list[bytes] = []
+
+    def passing(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Yield the documents, and take in what each says."""
+        for document in documents:
+            self._contents.append(hashlib.sha256(repr(document.value).encode()).digest())
+            yield document
+            del document  # so that it is nobody's when the next is read
+
+    def __str__(self) -> str:
+        """Return the name of all that passed so far, in whatever order."""
+        return hashlib.sha256(b"".join(sorted(self._contents))).hexdigest()[:16]
+
+
+def digest(documents: Iterable[Document]) -> str:
+    """Return the name of what the documents say (see `Digest`)."""
+    taken = Digest()
+    for _ in taken.passing(documents):
+        pass
+    return str(taken)

@@ -30,6 +30,7 @@ class Mixed(Generic[V]):
     def __init__(self) -> None:
         self._known: dict[str, tuple[Segment, V]] = {}
         self._exact: _Ends[V] = _Ends()
+        # Those whose two texts are not their own casefold, by that.
         self._folded: _Ends[V] = _Ends()
 
     def __iter__(self) -> Iterator[tuple[Segment, V]]:
@@ -46,7 +47,9 @@ class Mixed(Generic[V]):
         entry = self._known[segment.key] = (segment, value)
         first, last = segment.texts[0], segment.texts[-1]
         self._exact.add(first, last, entry)
-        self._folded.add(first.casefold(), last.casefold(), entry)
+        folded = first.casefold(), last.casefold()
+        if folded != (first, last):
+            self._folded.add(*folded, entry)
 
     def fitting(self, text: str) -> Iterator[V]:
         """Yield the value of each segment that a decoded segment of a path fits."""
@@ -56,9 +59,11 @@ class Mixed(Generic[V]):
 
     def fitting_folded(self, text: str) -> Iterator[V]:
         """Yield the value of each segment that fits when letters of either case are the same."""
-        for segment, value in self._folded.around(text.casefold()):
-            if segment.fits_folded(text):
-                yield value
+        folded = text.casefold()
+        for ends in (self._exact, self._folded):
+            for segment, value in ends.around(folded):
+                if segment.fits_folded(text):
+                    yield value
 
     def overlaps(self) -> Iterator[tuple[tuple[Segment, V], tuple[Segment, V]]]:
         """Yield each two that some value fits both of (see `pattern.overlap`), once.

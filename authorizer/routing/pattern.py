@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class _Regex(Protocol):
@@ -148,12 +148,12 @@ def _cut(value: str, separators: Sequence[str]) -> list[str] | None:
     return pieces if value else None
 
 
-def may_be_lax(segments: Iterable[str]) -> bool:
-    """Say whether one of them, or its beginning, could be an int or a uuid that is not canonical.
+def may_be_lax(path: str) -> bool:
+    """Say whether a segment, or its beginning, could be an int or a uuid that is not canonical.
 
-    Quick, and right where it says no.
+    `path` is decoded, with a slash before each segment. Quick, and right where it says no.
     """
-    return _LAX_BEGINNING.search("/" + "/".join(segments)) is not None
+    return _LAX_BEGINNING.search(path) is not None
 
 
 def overlap(one: Segment, other: Segment) -> bool:
@@ -172,22 +172,28 @@ def overlap(one: Segment, other: Segment) -> bool:
 class PathPattern:
     """A parsed path. `trailing_slash` says that it is written with one.
 
-    `capturing` are the segments that are not literal, each with its number.
+    `capturing` are the numbers of the segments that are not literal.
     """
 
     text: str
     segments: tuple[Segment, ...]
     trailing_slash: bool
-    capturing: tuple[tuple[int, Segment], ...] = field(init=False, repr=False, compare=False)
+    capturing: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        capturing = tuple(entry for entry in enumerate(self.segments) if entry[1].names)
-        object.__setattr__(self, "capturing", capturing)
+        numbers = (number for number, segment in enumerate(self.segments) if segment.names)
+        object.__setattr__(self, "capturing", _shared(tuple(numbers)))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The captures, in order."""
         return tuple(name for segment in self.segments for name in segment.names)
+
+
+@lru_cache(maxsize=1_024)
+def _shared(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one object for all paths that capture in the same places: thousands do."""
+    return numbers
 
 
 _INT: Final = re.compile(r"0|[1-9][0-9]{0,18}")

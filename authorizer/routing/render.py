@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from authorizer.errors import ExpressionError
 from authorizer.expressions.cel import Bindings
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from authorizer.expressions.template import Template
-    from authorizer.model import AccessRequest, Principal
+    from authorizer.model import AccessRequest, JsonValue, Principal
     from authorizer.routing.asked import Asked
     from authorizer.routing.reading import Address
     from authorizer.routing.route import CheckTemplate, Route
     from authorizer.routing.table import Matched
+
+_PATH_ALONE: Final = frozenset(("path",))
 
 
 def render(
@@ -39,6 +41,8 @@ def _names(
     matched: Matched, address: Address, request: AccessRequest, principal: Principal
 ) -> Mapping[str, Any]:
     route = matched.route
+    if route.uses.names <= _PATH_ALONE:
+        return {"path": matched.path}  # what most routes read; the rest takes 1.2 us
     query_all = _query(matched.asked, route)
     headers_all = request.headers
     for name in route.uses.headers:
@@ -89,8 +93,9 @@ def _query(asked: Asked, route: Route) -> Mapping[str, list[str]]:
 
 def _check(template: CheckTemplate, method: str, bindings: Bindings) -> Check:
     resource = template.resource
-    attr = {name: value.evaluate(bindings) for name, value in resource.attr.items()}
-    for name, value in attr.items():
+    attr: dict[str, JsonValue] = {}
+    for name, written in resource.attr.items():
+        value = attr[name] = written.evaluate(bindings)
         if not is_clear(value):
             raise ExpressionError(f"attr.{name}", UNCLEAR)
     return Check(
@@ -108,6 +113,8 @@ def _check(template: CheckTemplate, method: str, bindings: Bindings) -> Check:
 def _text(key: str, template: Template | None, bindings: Bindings) -> str:
     if template is None:
         return ""
+    if template.constant is not None:
+        return template.constant  # was held to the same when it was loaded
     value = template.evaluate(bindings)
     if problem := objection(key, value):
         raise ExpressionError(template.text, problem)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from authorizer.routing.conditions import Condition
     from authorizer.routing.pattern import HostPattern, PathPattern
     from authorizer.routing.reading import Loosening
-    from authorizer.source.document import Place
+    from authorizer.source.document import Place, Places
 
 
 class Require(enum.StrEnum):
@@ -69,30 +69,39 @@ class CheckTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Which of a caller's own names a route's expressions read: a second value of one denies.
+    """Which names a route's expressions read.
 
-    Of the parameters in `query_all` all values are read, so that only one which some applications
-    take for it denies.
+    `query`, `query_all` and `headers` are a caller's own names. A second value of one in `query` or
+    `headers` denies. Of a parameter in `query_all` all values are read, so that only one which some
+    applications take for it denies.
     """
 
     query: frozenset[str] = frozenset()
     query_all: frozenset[str] = frozenset()
     headers: frozenset[str] = frozenset()
-    # Whether any expression reads `query` or `query_all`.
-    reads_query: bool = False
+    # All names, without their keys: `path`, `request`, …
+    names: frozenset[str] = frozenset()
+
+    @property
+    def reads_query(self) -> bool:
+        """Whether any expression reads `query` or `query_all`."""
+        return "query" in self.names or "query_all" in self.names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One route of a rule file.
 
+    It is the route with this `number` (from 0) of the file whose `places` it has.
     `methods` may hold "*". `effect` is set on a route that asks no PDP, else `checks` is not empty.
     `profiles` are the profiles that may use it; empty: all. `redact` are captures that no log may
-    have. `response_headers` are templates by the header's name.
+    have. `response_headers` are templates by the header's name. `cache` is for how many seconds an
+    answer of the PDP may be used again; None: for none.
     """
 
     id: str
-    place: Place
+    places: Places
+    number: int
     hosts: tuple[HostPattern, ...]
     path: PathPattern
     methods: frozenset[str]
@@ -109,3 +118,9 @@ class Route:
     redact: frozenset[str] = frozenset()
     response_headers: Mapping[str, Template] = field(default_factory=dict)
     description: str = ""
+    cache: float | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it was written."""
+        return self.places.place(("routes", self.number, "id"))

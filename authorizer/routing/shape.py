@@ -24,6 +24,12 @@ _Wanted: TypeAlias = Annotated[dict[_Name, str], Meta(min_length=1)]
 _Profiles: TypeAlias = Annotated[list[_Name], Meta(min_length=1)]
 
 
+_Duration: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^(?=[0-9.]*[1-9])(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,3})?(?:ms|s|m|h)$(?!\n)"),
+]
+
+
 class _Shape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Refuses unknown keys; a subclass says which of its lists may not repeat themselves."""
 
@@ -33,6 +39,10 @@ def _unique(*lists: list[str] | UnsetType) -> None:
         if items is not UNSET and len(set(items)) != len(items):
             msg = "a value stands twice in a list"
             raise ValueError(msg)
+
+
+class _Cache(_Shape):
+    ttl: _Duration
 
 
 class _Reading(_Shape):
@@ -49,6 +59,7 @@ class _Defaults(_Reading):
     mode: Literal["enforce", "observe"] | UnsetType = UNSET
     profiles: _Profiles | UnsetType = UNSET
     preflight: Literal["allow"] | UnsetType = UNSET
+    cache: _Cache | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         _unique(self.hosts, self.profiles)
@@ -94,6 +105,7 @@ class _Route(_Asking, kw_only=True):
     mode: Literal["enforce", "observe"] | UnsetType = UNSET
     profiles: _Profiles | UnsetType = UNSET
     preflight: Literal["allow"] | UnsetType = UNSET
+    cache: _Cache | UnsetType = UNSET
     response_headers: dict[_HeaderName, str] | UnsetType = UNSET
     redact: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
 

@@ -71,7 +71,8 @@ def _insert(
             f"this route and `{first.id}` at {first.place} have one path but read it in two ways"
         )
         problems.append(route.place.problem(message, "give both the same keys under `match`"))
-    owner.routes.append(route)
+    alone = (route,)  # one object for the path and all of its methods, where it has one route
+    owner.routes = (*owner.routes, route) if owner.routes else alone
     owner.only = None if owner.routes[1:] or route.conditions else route
     for method in sorted(route.methods):
         mapping = owner.by_method.get(method, ())
@@ -81,9 +82,15 @@ def _insert(
                 if route.conditions != other.conditions:
                     why += ", and a request can fulfil the conditions of both"
                 problems.append(_tie(route, other, why))
-        owner.by_method[method] = tuple(
-            sorted(
-                (*mapping, route), key=lambda one: (weight(one.conditions), one.id), reverse=True
+        owner.by_method[method] = (
+            alone
+            if not mapping
+            else tuple(
+                sorted(
+                    (*mapping, route),
+                    key=lambda one: (weight(one.conditions), one.id),
+                    reverse=True,
+                )
             )
         )
     if route.preflight and owner.preflight is None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from typing import TYPE_CHECKING, Final
 
 import structlog
-from aiohttp import web
+from msgspec.structs import replace
 
 from authorizer.contract.decode import decode
 from authorizer.contract.outcome import answer
@@ -16,10 +15,15 @@ from authorizer.engine import observed
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Indeterminate, Reason, Refused
 from authorizer.pdp.interface import Deadline
+from authorizer.server.answers import Reply
 from authorizer.server.body import read_body
+from authorizer.server.cut_off import CutOffs
 from authorizer.server.decision_id import new_decision_id
+from authorizer.server.shedding import OVERLOADED
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from authorizer.model import AccessRequest, Outcome
     from authorizer.server.collaborators import Collaborators
     from authorizer.server.shared_secret import SharedSecret
@@ -48,6 +52,7 @@ class Authorizer:
         self._with = collaborators
         self._secret = secret
         self._settings = collaborators.settings.server
+        self._cut_offs = CutOffs()
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises nothing but CancelledError."""
@@ -93,10 +98,7 @@ class Authorizer:
         if isinstance(body, Refused):
             return _without_request(decision_id, body)
         if not await self._with.places.take():
-            outcome = Indeterminate(
-                Reason.OVERLOADED, "as many requests as server.max_in_flight are being decided"
-            )
-            return _without_request(decision_id, outcome)
+            return _without_request(decision_id, OVERLOADED)
         try:
             # Oathkeeper passes on the caller's own; a profile may want its token.
             authorization = tuple(request.headers.getall("Authorization", ()))
@@ -109,10 +111,10 @@ class Authorizer:
         self, access: AccessRequest, snapshot: Snapshot, decision_id: str, started: float
     ) -> DecisionRecord:
         seconds = self._settings.deadline
-        mine = Deadline(started + seconds * _DECISION_SHARE)
-        cut_off = asyncio.timeout(mine.remaining())
+        left = started + seconds * _DECISION_SHARE - time.monotonic()
+        cut_off = self._cut_offs.after(left)
         try:
-            async with cut_off:
+            with cut_off:
                 return await self._with.decide(
                     access,
                     snapshot,
@@ -121,7 +123,7 @@ class Authorizer:
                     deadline=Deadline(started + seconds * _PDP_SHARE),
                 )
         except TimeoutError:
-            if not cut_off.expired():
+            if not cut_off.expired:
                 raise
         return DecisionRecord(
             decision_id=decision_id,
@@ -143,18 +145,13 @@ class Authorizer:
         # In the next turn of the event loop, when the answer is on its way.
         asyncio.get_running_loop().call_soon(self._tell_sinks, record, seconds)
         said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
-        response = web.Response(status=said.status, headers=said.headers, body=said.body)
+        response = Reply(said.status, said.headers, said.body)
         if record.outcome.reason in _HALF_READ or self._with.readiness.draining:
             response.force_close()
         return response
 
     def _tell_sinks(self, record: DecisionRecord, seconds: float) -> None:
-        record = dataclasses.replace(record, total_seconds=seconds)
-        for sink in self._with.sinks:
-            try:
-                sink.record(record)
-            except Exception:  # noqa: BLE001 - whatever a sink does, the answer stands
-                _log.error("sink.failed", sink=type(sink).__name__, exc_info=True)
+        self._with.tell(replace(record, total_seconds=seconds))
 
 
 def _without_request(decision_id: str, outcome: Outcome) -> DecisionRecord:

@@ -34,10 +34,15 @@ async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> 
     refused = _refused_by_headers(request, limit)
     if refused is not None:
         return refused
+    content = request.content
     try:
+        if content.is_eof() and "Expect" not in request.headers:
+            # It has come with its headers, as nearly all do: there is nothing to wait for.
+            whole = content.read_nowait()
+            return whole if len(whole) <= limit else _too_large(limit)
         async with asyncio.timeout(seconds):
             await _tell_to_go_on(request)
-            body = await _read(request.content, limit)
+            body = await _read(content, limit)
     except TimeoutError:
         return Refused(Reason.REQUEST_TIMEOUT, "the body did not arrive in time")
     except (web.RequestPayloadError, HttpProcessingError):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from authorizer import engine
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from authorizer.server.places import Places
     from authorizer.server.readiness import Readiness
     from authorizer.snapshot import Current, Snapshot
+
+_log = structlog.get_logger()
 
 
 class Sink(Protocol):
@@ -49,6 +53,7 @@ class Collaborators:
     `settings` are those of the start: a listener's own do not change while it runs. `origin` says
     where each of them was written.
     `exposition` takes the PDP's health, and gives the metrics as bytes and their content type.
+    `clear_cache` forgets the answers that were kept.
     `on_credential` hears of each attempt to renew one: its setting, and whether that worked.
     """
 
@@ -62,4 +67,13 @@ class Collaborators:
     places: Places
     connections: Connections
     exposition: Callable[[Sequence[PdpHealth]], tuple[bytes, str]]
+    clear_cache: Callable[[], None]
     on_credential: Callable[[str, bool], None]
+
+    def tell(self, record: DecisionRecord) -> None:
+        """Tell all sinks of a decision. Never raises: whatever a sink does, the answer stands."""
+        for sink in self.sinks:
+            try:
+                sink.record(record)
+            except Exception:  # noqa: BLE001 - as said
+                _log.error("sink.failed", sink=type(sink).__name__, exc_info=True)

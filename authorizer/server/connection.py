@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 
-from authorizer.server.answers import error_response, named
+from authorizer.server.answers import error_response
 from authorizer.server.connections import Cut
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Connection(web.RequestHandler):
         "_head_timer",
         "_limits",
         "_newest_body",
+        "_refuse_unread",
         "_refuse_unreadable",
         "_unread_timer",
     )
@@ -67,6 +68,7 @@ class Connection(web.RequestHandler):
         loop: asyncio.AbstractEventLoop,
         limits: Limits,
         refuse_unreadable: Callable[[], web.StreamResponse],
+        refuse_unread: Callable[[bytes], bytes | None],
     ) -> None:
         options: dict[str, Any] = {
             "access_log": None,
@@ -78,6 +80,7 @@ class Connection(web.RequestHandler):
         }
         super().__init__(manager, loop=loop, **options)
         self._refuse_unreadable = refuse_unreadable
+        self._refuse_unread = refuse_unread
         self._limits = limits
         self._entered = False
         # What is read of a head that has no end yet, and the timer that runs meanwhile.
@@ -107,6 +110,11 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Read on, and hang up on who takes too long or too much for the head of a request."""
         if self._close or self._force_close:
+            return
+        if self._is_idle() and (refusal := self._refuse_unread(data)) is not None:
+            # For aiohttp there was nothing, and it would take the connection for unused.
+            self._next_keepalive_close_time = self._loop.time() + self._limits.idle_timeout
+            self.transport.write(refusal)  # type: ignore[union-attr] # it is there until it is lost
             return
         before = self._request_count
         is_head = self._newest_body is None or self._newest_body.is_eof()
@@ -144,7 +152,18 @@ class Connection(web.RequestHandler):
             _log.error("server.failed", exc_info=exc)
             response = error_response(501, "a fault of the authorizer; see its log")
         response.force_close()
-        return named(response)
+        return response
+
+    def _is_idle(self) -> bool:
+        """Tell whether all that was read is answered, so that what comes now begins a request.
+
+        Who waits for a request is aiohttp; between two turns of the event loop it may have taken
+        one and not begun with it.
+        """
+        waiter = self._waiter
+        return (
+            waiter is not None and not waiter.done() and not self._head_bytes and not self._paused
+        )
 
     def _go_on_with_head(self, size: int) -> None:
         self._head_bytes += size

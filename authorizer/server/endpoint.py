@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
-from authorizer.server.answers import error_response, named
+from authorizer.server.answers import error_response
 from authorizer.server.connection import Connection
 
 if TYPE_CHECKING:
@@ -28,17 +28,24 @@ if TYPE_CHECKING:
 class Endpoint(web.Server):
     """Serves `routes` (path → method → handler) on connections within `limits`.
 
-    `refuse_unreadable` makes the answer to what is not HTTP.
+    `refuse_unreadable` makes the answer to what is not HTTP. `refuse_unread` makes that to the
+    bytes of a request that nobody needs to read, or says None.
     """
 
     def __init__(
-        self, routes: Routes, *, limits: Limits, refuse_unreadable: Callable[[], web.StreamResponse]
+        self,
+        routes: Routes,
+        *,
+        limits: Limits,
+        refuse_unreadable: Callable[[], web.StreamResponse],
+        refuse_unread: Callable[[bytes], bytes | None] = lambda _: None,
     ) -> None:
         # Who has hung up wants no answer: the PDP need not find one.
         super().__init__(self._handle, handler_cancellation=True)
         self._routes = routes
         self._limits = limits
         self._refuse_unreadable = refuse_unreadable
+        self._refuse_unread = refuse_unread
         self._open = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -50,14 +57,18 @@ class Endpoint(web.Server):
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
         return Connection(
-            self, loop=self._loop, limits=self._limits, refuse_unreadable=self._refuse_unreadable
+            self,
+            loop=self._loop,
+            limits=self._limits,
+            refuse_unreadable=self._refuse_unreadable,
+            refuse_unread=self._refuse_unread,
         )
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         self._open += 1
         self._quiet.clear()
         try:
-            return named(await self._dispatch(request))
+            return await self._dispatch(request)
         finally:
             self._open -= 1
             if not self._open:
@@ -70,7 +81,6 @@ class Endpoint(web.Server):
         handler = methods.get(request.method)
         if handler is None:
             allow = ", ".join(methods)
-            response = error_response(405, f"no such method here; there are {allow}")
-            response.headers["Allow"] = allow
-            return response
+            message = f"no such method here; there are {allow}"
+            return error_response(405, message, {"Allow": allow})
         return await handler(request)

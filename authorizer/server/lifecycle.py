@@ -1,55 +1,97 @@
-"""Open the two listeners, and close them so that no open request is lost."""
+"""What `serve` listens on: an address for Oathkeeper, and one for operators."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from authorizer.config.addresses import TcpAddress, parse_listener
-from authorizer.errors import ConfigError
-from authorizer.server.answers import refuse_unreadable
 from authorizer.server.authorize import Authorizer
 from authorizer.server.connection import Limits
 from authorizer.server.connections import Connections
 from authorizer.server.endpoint import Endpoint
-from authorizer.server.operations import Health, metrics
+from authorizer.server.listening import Listener, bind
+from authorizer.server.operations import Health, operating, probes, reading
 from authorizer.server.renewal import Renewal
 from authorizer.server.shared_secret import SharedSecret
+from authorizer.server.shedding import Shedding
 from authorizer.server.tls import Certificate
 
 if TYPE_CHECKING:
-    import ssl
+    import socket
     from collections.abc import Sequence
 
+    from authorizer.config.addresses import TcpAddress
+    from authorizer.config.origin import Origin
+    from authorizer.config.settings import Settings
     from authorizer.errors import Problem
     from authorizer.server.collaborators import Collaborators
-    from authorizer.server.endpoint import Handler, Routes
+    from authorizer.server.endpoint import Routes
+    from authorizer.server.operations import ClearCache, Exposition, Reporter
     from authorizer.server.renewal import Credential
 
 _Credential = TypeVar("_Credential", bound="Credential")
 
-_SERVER: Final = ("server", "listen")
-_ADMIN: Final = ("admin", "listen")
 # Where load balancers must first learn that we are not ready; config.schema.json says the same.
 _DRAIN_DELAY: Final = 5.0
-# At 16 questions at once, more than half of Oathkeeper's come on a connection of their own.
-_BACKLOG: Final = 1024
 # Prometheus and probes; an operator's browser.
 _ADMIN_CONNECTIONS: Final = 100
-# Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
-_CUT_OFF: Final = 0.25
-# Seconds from accepting a connection to having read what was sent on it already.
-_SETTLE: Final = 0.01
+
+
+def bind_server(settings: Settings, origin: Origin) -> list[list[socket.socket]]:
+    """Return the sockets of `server.listen`, for each of its workers. Raises ConfigError."""
+    server = settings.server
+    may_be_reached = server.tls is not None or server.insecure_plaintext
+    return bind(
+        origin,
+        ("server", "listen"),
+        server.listen,
+        may_be_reached=may_be_reached,
+        processes=server.workers,
+    )
+
+
+async def open_admin(
+    settings: Settings,
+    origin: Origin,
+    reporter: Reporter,
+    exposition: Exposition,
+    clear_cache: ClearCache,
+) -> Listener:
+    """Open `admin.listen`. Raises ConfigError."""
+    admin = settings.admin
+    limits = _limits(settings, Connections(_ADMIN_CONNECTIONS))
+    endpoint = operating(reporter, exposition, clear_cache, limits)
+    [sockets] = bind(
+        origin, ("admin", "listen"), admin.listen, may_be_reached=admin.insecure_plaintext
+    )
+    listener = Listener(endpoint, sockets)
+    await listener.start(None, settings.server.header_timeout)
+    return listener
+
+
+def drain_delay(settings: Settings, address: TcpAddress) -> float:
+    """Return for how many seconds to be unready before `address` is closed."""
+    delay = settings.server.drain_delay
+    return delay if delay is not None else 0.0 if address.local else _DRAIN_DELAY
 
 
 class Listeners:
-    """`server.listen` and `admin.listen`, while they are open."""
+    """`server.listen` and `admin.listen`, while they are open.
 
-    def __init__(self, collaborators: Collaborators) -> None:
+    `inherited` are the sockets of `server.listen` where this is one of several processes that
+    serve it, and `others` those of the others; `admin.listen` is another's then.
+    """
+
+    def __init__(
+        self,
+        collaborators: Collaborators,
+        inherited: Sequence[socket.socket] = (),
+        others: Sequence[socket.socket] = (),
+    ) -> None:
         self._with = collaborators
-        self._open: list[_Listener] = []
+        self._inherited = inherited
+        self._others = others
+        self._open: list[Listener] = []
         self._renewals: list[Renewal] = []
         self._renewing: list[asyncio.Task[None]] = []
         self._closing = asyncio.Lock()
@@ -65,50 +107,42 @@ class Listeners:
         return self._open[1].address
 
     async def start(self) -> None:
-        """Open both, or none.
+        """Open all, or none.
 
         Raises ConfigError that says which could not be opened, why, and what to do.
         """
-        settings = self._with.settings
-        server = self._parse(_SERVER, settings.server.listen)
-        admin = self._parse(_ADMIN, settings.admin.listen)
+        settings, origin = self._with.settings, self._with.origin
         tls = settings.server.tls
-        self._refuse_plaintext(
-            _SERVER, server, allowed=tls is not None or settings.server.insecure_plaintext
-        )
-        self._refuse_plaintext(_ADMIN, admin, allowed=settings.admin.insecure_plaintext)
         certificate = None if tls is None else self._keep(Certificate(tls))
         known = settings.server.shared_secret
         authorizer = Authorizer(
             self._with, None if known is None else self._keep(SharedSecret(known))
         )
         health = Health(self._with.readiness)
-        probes = {
-            "/health/alive": _reading(health.alive),
-            "/health/ready": _reading(health.ready),
-        }
-        for_oathkeeper: Routes = {
+        routes: Routes = {
             "/authorize": {"POST": authorizer.authorize},
-            **probes,
-            "/version": _reading(health.version),
+            **probes(health),
+            "/version": reading(health.version),
         }
-        for_operators: Routes = {
-            "/metrics": _reading(metrics(self._with.readiness, self._with.exposition)),
-            **probes,
-        }
-        asking = Endpoint(
-            for_oathkeeper,
-            limits=self._limits(self._with.connections),
+        endpoint = Endpoint(
+            routes,
+            limits=_limits(settings, self._with.connections),
             refuse_unreadable=authorizer.refuse_unreadable,
-        )
-        operating = Endpoint(
-            for_operators,
-            limits=self._limits(Connections(_ADMIN_CONNECTIONS)),
-            refuse_unreadable=refuse_unreadable,
+            refuse_unread=Shedding(self._with).refusal,
         )
         try:
-            self._open.append(await self._listen(_SERVER, server, asking, certificate))
-            self._open.append(await self._listen(_ADMIN, admin, operating, None))
+            sockets = self._inherited or bind_server(settings, origin)[0]
+            self._open.append(Listener(endpoint, sockets))
+            await self._open[0].start(
+                None if certificate is None else certificate.context,
+                settings.server.header_timeout,
+                self._others,
+            )
+            if not self._inherited:
+                readiness = self._with.readiness
+                self._open.append(
+                    await open_admin(settings, origin, readiness, self._expose, self._clear_cache)
+                )
         except BaseException:
             await self._close(0.0)
             raise
@@ -121,13 +155,18 @@ class Listeners:
         and health are answered until the last of them. Idempotent, also while it runs.
         """
         self._with.readiness.drain()
-        settings = self._with.settings.server
+        settings = self._with.settings
         if self._open:
-            delay = settings.drain_delay
-            if delay is None:
-                delay = 0.0 if self.address.local else _DRAIN_DELAY
-            await asyncio.sleep(delay)
-        await self._close(settings.drain_timeout)
+            await asyncio.sleep(drain_delay(settings, self.address))
+        await self._close(settings.server.drain_timeout)
+
+    async def _expose(self) -> tuple[bytes, str]:
+        # The PDP is asked how it is, so that each scrape says what is so now.
+        return self._with.exposition((await self._with.readiness.report()).pdp)
+
+    async def _clear_cache(self) -> bool:
+        self._with.clear_cache()
+        return True
 
     def _keep(self, credential: _Credential) -> _Credential:
         """Load a credential, for its files to be followed. Raises ConfigError."""
@@ -144,50 +183,6 @@ class Listeners:
             problems[setting] = problem
         self._with.on_credential(setting, problem is None)
 
-    def _limits(self, connections: Connections) -> Limits:
-        settings = self._with.settings.server
-        return Limits(
-            connections=connections,
-            idle_timeout=settings.idle_timeout,
-            header_timeout=settings.header_timeout,
-        )
-
-    def _parse(self, key: Sequence[str], text: str) -> TcpAddress:
-        try:
-            return parse_listener(text)
-        except ValueError as error:
-            raise self._refused(key, str(error)) from None
-
-    def _refuse_plaintext(self, key: Sequence[str], address: TcpAddress, *, allowed: bool) -> None:
-        # The configuration was held to this too; a listener is never opened past it.
-        if not allowed and not address.local:
-            message = f"{address} can be reached from other machines, and is not encrypted"
-            hint = f"listen on 127.0.0.1, or say `{key[0]}.insecure_plaintext: true`"
-            raise self._refused(key, message, hint)
-
-    async def _listen(
-        self,
-        key: Sequence[str],
-        address: TcpAddress,
-        endpoint: Endpoint,
-        certificate: Certificate | None,
-    ) -> _Listener:
-        context = None if certificate is None else certificate.context
-        try:
-            return await _Listener.open(
-                address, endpoint, context, self._with.settings.server.header_timeout
-            )
-        except OSError as error:
-            # uvloop's own text for it says the address once more.
-            why = os.strerror(error.errno) if error.errno else str(error)
-            message = f"cannot listen on {address}: {why}"
-            hint = "free the address, or choose another"
-            raise self._refused(key, message, hint) from error
-
-    def _refused(self, key: Sequence[str], message: str, hint: str = "") -> ConfigError:
-        named = f"`{'.'.join(key)}`: {message}"
-        return ConfigError([self._with.origin.problem(key, named, hint)])
-
     async def _close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         async with self._closing:
             for listener in self._open:
@@ -200,45 +195,9 @@ class Listeners:
                 self._renewing.clear()
 
 
-class _Listener:
-    """One open port."""
-
-    def __init__(self, endpoint: Endpoint, server: asyncio.Server) -> None:
-        self._endpoint = endpoint
-        self._server = server
-        host, port = server.sockets[0].getsockname()[:2]
-        self.address = TcpAddress(host, port)
-
-    @classmethod
-    async def open(
-        cls,
-        address: TcpAddress,
-        endpoint: Endpoint,
-        context: ssl.SSLContext | None,
-        handshake_timeout: float,
-    ) -> _Listener:
-        """Open a port. Raises OSError."""
-        server = await asyncio.get_running_loop().create_server(
-            endpoint,
-            address.host,
-            address.port,
-            backlog=_BACKLOG,
-            ssl=context,
-            ssl_handshake_timeout=None if context is None else handshake_timeout,
-        )
-        return cls(endpoint, server)
-
-    async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
-        self._server.close()
-        # A connection that was accepted at the last moment has yet to become a request.
-        await asyncio.sleep(_SETTLE)
-        # aiohttp's own shutdown stops reading at once, in the middle of a body too.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, timeout - _SETTLE - 2 * _CUT_OFF)):
-                await self._endpoint.quiet()
-        self._endpoint.pre_shutdown()
-        await self._endpoint.shutdown(_CUT_OFF)
-
-
-def _reading(handler: Handler) -> dict[str, Handler]:
-    return {"GET": handler, "HEAD": handler}
+def _limits(settings: Settings, connections: Connections) -> Limits:
+    return Limits(
+        connections=connections,
+        idle_timeout=settings.server.idle_timeout,
+        header_timeout=settings.server.header_timeout,
+    )

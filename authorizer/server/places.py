@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# How much the newest of the intervals between two places given back counts in their average.
+_WEIGHT: Final = 1 / 16
+# That interval, before anybody knows. Seconds.
+_GUESS: Final = 0.001
 
 
 class Places:
     """A fixed number of places. Who finds none waits in line for at most `max_wait` seconds.
 
-    To wait for longer than a burst lasts would only make every answer late.
+    To wait for longer than a burst lasts would only make every answer late. Nor does anybody get
+    in line who would not have his turn in time, by how fast places are given back of late: a
+    refusal is worth something when it comes at once.
     """
 
-    def __init__(self, limit: int, *, max_wait: float = 0.0) -> None:
+    def __init__(
+        self, limit: int, *, max_wait: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limit = limit
         self._max_wait = max_wait
+        self._clock = clock
         self._taken = 0
         # Whoever has waited longest comes first; a place is handed over and never free meanwhile.
         self._line: dict[asyncio.Future[None], None] = {}
+        # The seconds between two places that are given back while all are taken, and since when
+        # the next is waited for.
+        self._interval = _GUESS
+        self._since = 0.0
 
     @property
     def taken(self) -> int:
@@ -28,12 +47,27 @@ class Places:
         """The number of requests in line."""
         return len(self._line)
 
+    def hopeless(self, coming: int = 0) -> bool:
+        """Tell whether there is no place, nor will be one in time for one more in line.
+
+        `coming` is how many others have yet to call `take`, but will.
+        """
+        ahead = self._taken + len(self._line) + coming - self._limit
+        if ahead < 0:
+            return False
+        interval = self._interval
+        if self._taken == self._limit:
+            interval = max(interval, self._clock() - self._since)
+        return not self._max_wait or (ahead + 1) * interval > self._max_wait
+
     async def take(self) -> bool:
         """Take a place if there is one in time, and say whether there was."""
         if self._taken < self._limit:
             self._taken += 1
+            if self._taken == self._limit:
+                self._since = self._clock()
             return True
-        if not self._max_wait:
+        if self.hopeless():
             return False
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line[turn] = None
@@ -52,6 +86,10 @@ class Places:
 
     def give_back(self) -> None:
         """Give back a place that was taken."""
+        if self._taken == self._limit:
+            now = self._clock()
+            self._interval += (now - self._since - self._interval) * _WEIGHT
+            self._since = now
         if self._line:
             turn = next(iter(self._line))
             del self._line[turn]

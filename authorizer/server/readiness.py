@@ -10,34 +10,46 @@ from typing import TYPE_CHECKING, Final
 from authorizer.pdp.interface import PdpState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from authorizer.errors import Problem, SourceError
+    from authorizer.errors import Problem
     from authorizer.pdp.interface import Pdp, PdpHealth
     from authorizer.snapshot import Current
 
 # Kubernetes gives a probe a second by default.
 _TIMEOUT: Final = 0.5
 _KEPT_FOR: Final = 1.0
+DRAINING: Final = "draining: it stops as soon as open requests are answered"
+_BADNESS: Final = (PdpState.SERVING, PdpState.NOT_SERVING, PdpState.UNREACHABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many processes decide, of how many that should."""
+
+    ready: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What was found. Ready means that `errors` (what is wrong, by where) is empty.
 
-    `rules_error` is why the newest attempt to load rules failed; the last good ones decide.
+    `rules_problems` are why the newest attempt to load rules failed; the last good ones decide.
     `policy_problems`: the same of an embedded PDP's policies, `credential_problems`: of our
     certificate and secrets. `config_changed`: the configuration file is not what runs.
+    `workers` is there where several processes decide.
     """
 
     errors: Mapping[str, str]
     pdp: Sequence[PdpHealth]
     digest: str
     loaded_at: float
-    rules_error: SourceError | None
+    rules_problems: Sequence[Problem]
     policy_problems: Sequence[Problem]
     config_changed: bool
     credential_problems: Sequence[Problem]
+    workers: Workers | None = None
 
 
 class Readiness:
@@ -80,22 +92,61 @@ class Readiness:
             self._waits_for_embedded = False
         errors: dict[str, str] = {}
         if self._draining:
-            errors["server"] = "draining: it stops as soon as open requests are answered"
+            errors["server"] = DRAINING
         if self._waits_for_embedded:
             errors["pdp"] = "the embedded PDP has not answered SERVING yet"
         elif self._requires_pdp and not serving:
             errors["pdp"] = "no PDP answers SERVING (server.ready_requires_pdp)"
         snapshot = self._current.snapshot
+        refused = self._current.last_error
         return Report(
             errors,
             health,
             snapshot.digest,
             snapshot.loaded_at,
-            self._current.last_error,
-            self._current.policy_problems,
+            () if refused is None else refused.problems,
+            tuple(self._current.policy_problems),
             self._current.config_changed,
             tuple(self._current.credential_problems.values()),
         )
+
+
+def together(reports: Sequence[Report], *, wanted: int, complete: bool, draining: bool) -> Report:
+    """Return how an instance is whose `wanted` workers gave these reports. Pure.
+
+    Once it was `complete`, it is ready as long as one of them is. Where they differ, it is as bad
+    as the worst of them, and its rules are the oldest.
+    """
+    ready = sum(not report.errors for report in reports)
+    errors: dict[str, str] = {}
+    if draining:
+        errors["server"] = DRAINING
+    elif not (ready and complete):
+        for report in reports:
+            errors |= report.errors
+        errors["workers"] = f"{ready} of {wanted} workers are ready"
+    pdp: dict[str, PdpHealth] = {}
+    for health in (health for report in reports for health in report.pdp):
+        known = pdp.setdefault(health.endpoint, health)
+        if _BADNESS.index(health.state) > _BADNESS.index(known.state):
+            pdp[health.endpoint] = health
+    oldest = min(reports, key=lambda report: report.loaded_at, default=None)
+    return Report(
+        errors,
+        tuple(pdp.values()),
+        "" if oldest is None else oldest.digest,
+        0.0 if oldest is None else oldest.loaded_at,
+        _all(report.rules_problems for report in reports),
+        _all(report.policy_problems for report in reports),
+        any(report.config_changed for report in reports),
+        _all(report.credential_problems for report in reports),
+        Workers(ready, wanted),
+    )
+
+
+def _all(problems: Iterable[Sequence[Problem]]) -> Sequence[Problem]:
+    """Return each problem once: all workers read the same files."""
+    return tuple(dict.fromkeys(problem for each in problems for problem in each))
 
 
 class _SharedProbe:

@@ -1,4 +1,4 @@
-"""The events of a YAML parser into one value with marks.
+"""The events of a YAML parser into one value, and marks that say where its parts were written.
 
 On events rather than on PyYAML's nodes: five times faster, an alias keeps its own place, and
 nothing recurses, so that no nesting can overflow a stack.
@@ -34,7 +34,7 @@ class _Part:
     """A value that is complete: `size` values in all, `height` collections deep."""
 
     value: Value
-    marks: Marks
+    marks: Marks | None
     size: int = 1
     height: int = 0
 
@@ -53,11 +53,16 @@ class _Open:
 
 
 class Composer:
-    """Takes the events of one text; then `value` and `marks` hold, or `problems` says why not."""
+    """Takes the events of one text; then `value` holds, or `problems` says why not.
 
-    def __init__(self, name: str) -> None:
+    So do the `marks` of one that is `marked`.
+    """
+
+    def __init__(self, name: str, *, marked: bool) -> None:
         self.value: Value = None
         self.marks = Marks(1, 1)
+        self._marked = marked
+        self._texts: dict[str, str] = {}
         self.problems: list[Problem] = []
         self._name = name
         self._documents = 0
@@ -71,6 +76,20 @@ class Composer:
         handler = _HANDLERS.get(type(event))
         return handler is None or handler(self, event)
 
+    def _text(self, event: yaml.ScalarEvent) -> str:
+        """Return the text of a scalar: one object for all that have it.
+
+        A file of 10,000 routes has 300,000 texts, of which 20,000 differ (13 MiB less).
+        """
+        return self._texts.setdefault(event.value, event.value)
+
+    def _marks(self, event: yaml.Event, inner: Marks | None = None) -> Marks | None:
+        """Return the marks of a value that starts here; `inner` has those of its children."""
+        if not self._marked:
+            return None
+        line, column = _start_of(event)
+        return Marks(line, column, inner.items, inner.entries) if inner else Marks(line, column)
+
     def _refuse(self, event: yaml.Event, message: str, hint: str = "") -> None:
         self.problems.append(Problem(self._name, *_start_of(event), message, hint))
 
@@ -82,19 +101,19 @@ class Composer:
         return False
 
     def _scalar(self, event: yaml.ScalarEvent) -> bool:
-        text: str = event.value
+        text = self._text(event)
         self._check_tag(event)
         # `implicit[0]`: it is plain, and has no tag.
         value = read_plain(text) if event.implicit[0] else text
         if self._at_key():
-            self._key(event, value)
+            self._key(event, text, value)
             return True
         if isinstance(value, Surprise):
             self._refuse(event, f"`{text}` is {value.what}", _write(text, value.instead))
             value = text
         elif isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
             self._refuse(event, "holds half of a surrogate pair", "write the character itself")
-        part = _Part(value, Marks(*_start_of(event)))
+        part = _Part(value, self._marks(event))
         if event.anchor is not None:
             self._anchor(event, event.anchor, part)
         self._add(part)
@@ -108,12 +127,16 @@ class Composer:
         if len(self._open) == MAX_DEPTH:
             self._refuse(event, f"is nested more than {MAX_DEPTH} levels deep")
             return False
-        marks = Marks(*_start_of(event))
+        marks = self._marks(event)
         value: Value
         if type(event) is yaml.MappingStartEvent:
-            value, marks.entries = {}, {}
+            value = {}
+            if marks is not None:
+                marks.entries = {}
         else:
-            value, marks.items = [], []
+            value = []
+            if marks is not None:
+                marks.items = []
         if event.anchor is not None:
             self._anchor(event, event.anchor, None)
         self._open.append(_Open(_Part(value, marks, height=1), event.anchor, as_key))
@@ -137,12 +160,12 @@ class Composer:
             return True
         if name not in self._anchors:
             self._refuse(event, f"the alias `*{name}` has no anchor `&{name}` before it")
-            self._add(_Part(None, Marks(*_start_of(event))))
+            self._add(_Part(None, self._marks(event)))
             return True
         part = self._anchors[name]
         if part is None:
             self._refuse(event, f"`*{name}` repeats what it is itself a part of")
-            self._add(_Part(None, Marks(*_start_of(event))))
+            self._add(_Part(None, self._marks(event)))
             return True
         self._aliased += part.size
         if self._aliased > MAX_ALIASED:
@@ -152,7 +175,7 @@ class Composer:
             self._refuse(event, f"is nested more than {MAX_DEPTH} levels deep")
             return False
         # Its own place, while what is inside stays where it is written.
-        marks = Marks(*_start_of(event), part.marks.items, part.marks.entries)
+        marks = self._marks(event, part.marks)
         self._add(_Part(part.value, marks, part.size, part.height))
         return True
 
@@ -167,18 +190,18 @@ class Composer:
             self._refuse(event, f"the tag `{event.tag}` is not allowed", hint)
 
     def _at_key(self) -> bool:
-        return (
-            bool(self._open and self._open[-1].part.marks.entries is not None)
-            and self._open[-1].key is None
-        )
+        if not self._open:
+            return False
+        top = self._open[-1]
+        return top.key is None and isinstance(top.part.value, dict)
 
-    def _key(self, event: yaml.ScalarEvent, value: Value | Surprise) -> None:
+    def _key(self, event: yaml.ScalarEvent, text: str, value: Value | Surprise) -> None:
         """Make the scalar the key of the innermost mapping, or say why it cannot be one."""
-        text: str = event.value
         top = self._open[-1]
         top.key = text
-        top.key_line, top.key_column = _start_of(event)
-        entries = top.part.marks.entries
+        if self._marked:
+            top.key_line, top.key_column = _start_of(event)
+        known = top.part.value
         if event.anchor is not None:
             self._refuse(event, "a key cannot have an anchor", "leave it out")
         if isinstance(value, Surprise):
@@ -190,25 +213,29 @@ class Composer:
         elif not isinstance(value, str):
             message = f"a key is a string, and `{text}` is not" if text else "a key is missing"
             self._refuse(event, message, _write(text) if text else "")
-        elif entries is not None and text in entries:
-            self._refuse(event, f"`{text}` is there twice, first in line {entries[text][0]}")
+        elif isinstance(known, dict) and text in known:
+            marks = top.part.marks
+            first = f", first in line {marks.entries[text][0]}" if marks and marks.entries else ""
+            self._refuse(event, f"`{text}` is there twice{first}")
 
     def _add(self, part: _Part) -> None:
         """Put a complete value where it belongs: into the innermost collection, if any is open."""
         if not self._open:
-            self.value, self.marks = part.value, part.marks
+            self.value, self.marks = part.value, part.marks or self.marks
             return
         top = self._open[-1]
         into = top.part
         into.size += part.size
         into.height = max(into.height, part.height + 1)
-        if top.key is not None and isinstance(into.value, dict) and into.marks.entries is not None:
-            into.value[top.key] = part.value
-            into.marks.entries[top.key] = (top.key_line, top.key_column, part.marks)
-            top.key = None
-        elif isinstance(into.value, list) and into.marks.items is not None:
+        if isinstance(into.value, list):
             into.value.append(part.value)
-            into.marks.items.append(part.marks)
+            if into.marks and part.marks and into.marks.items is not None:
+                into.marks.items.append(part.marks)
+        elif isinstance(into.value, dict) and top.key is not None:
+            into.value[top.key] = part.value
+            if into.marks and part.marks and into.marks.entries is not None:
+                into.marks.entries[top.key] = (top.key_line, top.key_column, part.marks)
+            top.key = None
 
 
 # Of the class, not of each composer: one that refers to itself would keep its document alive.

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+import zlib
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,8 @@ from authorizer.source.document import Document, Place
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from authorizer.source.document import Marks
 
 __all__ = ["Document", "Place", "load_yaml", "read_yaml"]
 
@@ -70,7 +74,23 @@ def load_yaml(text: str | bytes, name: str) -> Document:
     text = _decoded(text, name)
     if invisible := list(islice(_invisible(text, name), _MAX_INVISIBLE)):
         raise SourceError(invisible)
-    composer = Composer(name)
+    composer = _composed(text, name, marked=False)
+    if composer.problems:
+        # Once more, with what it takes to say where the first of two equal keys is.
+        problems = _composed(text, name, marked=True).problems
+        raise SourceError(sorted(problems, key=lambda found: (found.line, found.column)))
+    # Packed, as it is kept for as long as what was made of it; of rules, a tenth is left. No
+    # closure: a document can be sent to another process.
+    packed = zlib.compress(text.encode(), level=1)
+    return Document(name, composer.value, partial(_marks, packed, name))
+
+
+def _marks(packed: bytes, name: str) -> Marks:
+    return _composed(zlib.decompress(packed).decode(), name, marked=True).marks
+
+
+def _composed(text: str, name: str, *, marked: bool) -> Composer:
+    composer = Composer(name, marked=marked)
     try:
         for event in yaml.parse(text, Loader=_Loader):
             if not composer.take(event):
@@ -79,9 +99,7 @@ def load_yaml(text: str | bytes, name: str) -> Document:
         composer.problems.append(_syntax_problem(error, text, name))
     except yaml.YAMLError as error:
         composer.problems.append(Problem(name, 0, 0, f"is not YAML: {error}"))
-    if composer.problems:
-        raise SourceError(sorted(composer.problems, key=lambda found: (found.line, found.column)))
-    return Document(name, composer.value, composer.marks)
+    return composer
 
 
 def _decoded(text: str | bytes, name: str) -> str:

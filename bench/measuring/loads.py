@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - msgspec reads it
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from bench.measuring.programs import ROOT, TOOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bench.measuring.programs import Running
 
@@ -40,6 +45,40 @@ class Load:
     p90: float
     p99: float
     refused: float = 0.0
+
+
+class Hit(msgspec.Struct):
+    """What vegeta notes of one request: its number, and of its answer what is read here.
+
+    `latency` is in nanoseconds; `code` is 0 and `error` says why where there was no answer.
+    """
+
+    seq: int
+    code: int
+    timestamp: datetime
+    latency: int
+    error: str = ""
+    headers: dict[str, list[str]] | None = None
+
+    @property
+    def at(self) -> float:
+        """When it was sent (Unix time)."""
+        return self.timestamp.timestamp()
+
+    @property
+    def seconds(self) -> float:
+        """How long its answer took."""
+        return self.latency / 1e9
+
+    @property
+    def reason(self) -> str:
+        """The authorizer's reason; without one the status, or what the client saw instead."""
+        # Of what Go says of a failed request the last part has no addresses.
+        said = str(self.code) if self.code else self.error.rpartition(": ")[2]
+        return (self.headers or {}).get("X-Decision-Reason", [said])[0]
+
+
+_HITS: Final = msgspec.json.Decoder(Hit)
 
 
 def require_wrk() -> str:
@@ -93,7 +132,8 @@ def open_loop(target: Running, bodies: Sequence[bytes], rate: int, *, seconds: f
     Where that is more than can be answered, some have no decision by the deadline.
     """
     asked = islice(cycle(bodies), round(rate * seconds))
-    targets = "".join(_vegeta_target(target, one) for one in asked)
+    url = f"http://{target.address}/authorize"
+    targets = "".join(vegeta_target(url, one) for one in asked)
     attack = [
         str(TOOLS / "vegeta"), "attack", "-format=json", f"-rate={rate}/s", f"-duration={seconds}s",
         "-timeout=5s",
@@ -106,9 +146,56 @@ def open_loop(target: Running, bodies: Sequence[bytes], rate: int, *, seconds: f
     return Load(said["requests"], said["throughput"], p50, p90, p99, refused)
 
 
-def _vegeta_target(target: Running, body: bytes) -> str:
-    url = f"http://{target.address}/authorize"
-    header = {"Content-Type": ["application/json"]}
+def attack(targets: Iterable[str], *options: str) -> tuple[list[Hit], float]:
+    """Ask with vegeta, the targets in turn; return each answer, in the order of asking.
+
+    And the seconds of CPU that vegeta took.
+    """
+    before = os.times()
+    raw = subprocess.run(
+        _attack(*options), input="".join(targets).encode(), capture_output=True, check=True
+    ).stdout
+    after = os.times()
+    # Afterwards, as it takes its time too.
+    lines = subprocess.run(_ENCODE, input=raw, capture_output=True, check=True).stdout.splitlines()
+    spent = after.children_user + after.children_system
+    spent -= before.children_user + before.children_system
+    return sorted(map(_HITS.decode, lines), key=lambda hit: hit.timestamp), spent
+
+
+class Attack:
+    """The same in the background, until it is stopped. Every answer is to be read from `hits`."""
+
+    def __init__(self, targets: Iterable[str], *options: str) -> None:
+        with tempfile.TemporaryFile() as asked:
+            asked.write("".join(targets).encode())
+            asked.seek(0)
+            self._asking = subprocess.Popen(_attack(*options), stdin=asked, stdout=subprocess.PIPE)
+        self._encoding = subprocess.Popen(
+            _ENCODE, stdin=self._asking.stdout, stdout=subprocess.PIPE
+        )
+
+    def hits(self) -> Iterator[Hit]:
+        """Yield each answer as it comes, until there will be no more."""
+        with self._asking, self._encoding:
+            yield from map(_HITS.decode, self._encoding.stdout or ())
+
+    def stop(self) -> None:
+        """Ask nothing more; what was asked is still answered."""
+        self._asking.send_signal(signal.SIGINT)
+
+
+def _attack(*options: str) -> list[str]:
+    # What takes longer than any deadline has stalled.
+    return [str(TOOLS / "vegeta"), "attack", "-format=json", "-timeout=5s", "-max-body=0", *options]
+
+
+_ENCODE: Final = (str(TOOLS / "vegeta"), "encode", "-to=json")
+
+
+def vegeta_target(url: str, body: bytes, **headers: str) -> str:
+    """Return a question as vegeta reads it."""
+    header = {"Content-Type": ["application/json"], **{name: [headers[name]] for name in headers}}
     content = base64.b64encode(body).decode()
     return json.dumps({"method": "POST", "url": url, "header": header, "body": content}) + "\n"
 

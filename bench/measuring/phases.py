@@ -17,6 +17,8 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "HTTP",
         (
             "aiohttp/",
+            "authorizer/server/answers.py",
+            "authorizer/server/cut_off.py",
             "authorizer/server/endpoint.py",
             "authorizer/server/connection.py",
             "authorizer/server/body.py",

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from bench.measuring import workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ROOT / ".tools" / "bin"
@@ -55,6 +55,12 @@ class Running:
         """Return the MiB of memory that it has."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def peak(self) -> float:
+        """Return the MiB of memory that it has had at the most."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        (line,) = [line for line in lines if line.startswith("VmHWM:")]
+        return int(line.split()[1]) / 1024
 
     def forget_log(self) -> None:
         """Empty its log, which grows by megabytes a second. It is appended to."""
@@ -161,11 +167,19 @@ def pdp(folder: Path) -> Iterator[Running]:
         yield running
 
 
-def authorizer_arguments(folder: Path, pdp: Running, port: int, admin: int) -> list[str]:
-    """Write a configuration with everything on, and return the arguments that serve it."""
+# Longer than anybody should have it: a service that is full is to show as slow.
+PATIENT: Final[Mapping[str, object]] = {"deadline": "5s"}
+
+
+def authorizer_arguments(
+    folder: Path, pdp: Running, port: int, admin: int, server: Mapping[str, object] = PATIENT
+) -> list[str]:
+    """Write a configuration with everything on, and return the arguments that serve it.
+
+    `server` are more settings of that name.
+    """
     config = {
-        # Longer than anybody should have it: a service that is full is to show as slow.
-        "server": {"listen": f"127.0.0.1:{port}", "deadline": "5s"},
+        "server": {"listen": f"127.0.0.1:{port}", **server},
         "admin": {"listen": f"127.0.0.1:{admin}"},
         "pdp": {"endpoints": [pdp.address]},
         "rules": {"paths": ["rules"]},
@@ -183,10 +197,12 @@ def write_rules(folder: Path, routes: int) -> None:
 
 
 @contextmanager
-def authorizer(folder: Path, pdp: Running) -> Iterator[Running]:
+def authorizer(
+    folder: Path, pdp: Running, server: Mapping[str, object] = PATIENT
+) -> Iterator[Running]:
     """Run `authorizer serve` on the rules in `folder`; its decision log goes to a file."""
     port, admin = free_port(), free_port()
-    arguments = authorizer_arguments(folder, pdp, port, admin)
+    arguments = authorizer_arguments(folder, pdp, port, admin, server)
     log = folder / "authorizer.log"
     ready = (admin, "/health/ready")
     with program([AUTHORIZER, *arguments], log=log, port=port, ready=ready) as running:
@@ -194,10 +210,10 @@ def authorizer(folder: Path, pdp: Running) -> Iterator[Running]:
 
 
 @contextmanager
-def handler(folder: Path) -> Iterator[Running]:
-    """Run the bare aiohttp handler."""
+def handler(folder: Path, *more: str) -> Iterator[Running]:
+    """Run the bare aiohttp handler, with `more` arguments."""
     port = free_port()
-    command = [sys.executable, "-m", "bench.measuring.handler", str(port)]
+    command = [sys.executable, "-m", "bench.measuring.handler", str(port), *more]
     with program(command, log=folder / "handler.log", port=port) as running:
         yield running
 

@@ -207,13 +207,12 @@ class Rounds:
         question = translate(decode(body), self.snapshot, decision_id="0", now=time.time())
         if not isinstance(question, Question):
             sys.exit(f"a question that the PDP is not asked: {question.outcome}")
-        message = Questions().build(
+        return Questions().build(
             question.principal,
             question.checks,
             request_id=question.record.decision_id,
             explain=False,
         )
-        return bytes(message.SerializeToString())
 
     def _spent(self, target: Running, thing: Callable[[], Load]) -> Figure:
         """Return what came of a load, with the CPU that it cost."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +90,7 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
     ("pdp.tls.server_name", ("a", "b", None), ("a", "b", None)),
     ("principals.default", ("anonymous", "NO", None), ("anonymous", "NO", None)),
     ("principals.keep", ("64KiB", "2MiB", None), (65536, 2 * 1024**2, None)),
+    ("cache.max_size", ("64KiB", "2MiB", None), (65536, 2 * 1024**2, None)),
     (
         "principals.profiles",
         ("{a: {shape: kratos}}", "{b: {roles: [x]}}", None),
@@ -98,6 +100,7 @@ LAYERS: list[tuple[str, tuple[str, str, object], tuple[object, object, object]]]
     ("log.format", ("json", "console", None), (LogFormat.JSON, LogFormat.CONSOLE, None)),
     ("log.level", ("debug", "error", None), (LogLevel.DEBUG, LogLevel.ERROR, None)),
     ("log.queue", ("5", "6", None), (5, 6, None)),
+    ("server.workers", ("2", "3", 4), (2, 3, 4)),
 ]
 # Files that are named have to be there: these have tests of their own below.
 FILES = {"server.tls.certificate", "server.tls.key", "server.shared_secret", "pdp.tls.ca",
@@ -485,3 +488,12 @@ def test_the_origin_of_what_nothing_set_is_the_settings_default(folder: Path) ->
         (found,) = refusals(folder, text)
         rules = folder / "rules"
         assert found.startswith(f"the default of `rules.paths`: {rules} cannot be read: No such")
+
+
+def test_what_was_loaded_can_be_sent_to_another_process(folder: Path) -> None:
+    """With all that it takes to say where something is wrong in it."""
+    here = loaded(folder, "server: {workers: 2}\nprincipals: {profiles: {p: {shape: session}}}\n")
+    there = pickle.loads(pickle.dumps(here))  # noqa: S301 - our own
+    assert there.settings == here.settings
+    path = ("principals", "profiles", "p", "shape")
+    assert there.origin.place(path) == here.origin.place(path) == Place("authorizer.yaml", 2, 36)

@@ -245,6 +245,20 @@ def test_a_key_that_stands_twice_is_refused_at_any_level(text: bytes, pointer: s
 
 
 @pytest.mark.parametrize(
+    "rest",
+    [
+        b',"extra":{"a":"b"},"headers":{"x-a":"\\"extra\\":{\\"a\\":\\"b\\"}"}}',
+        b',"headers":{"x-a":"extra"},"extra":{"a":"\\"extra\\":{}"}}',
+        b',"headers":{"extra":"{}"},"extra":{}}',
+        b', "extra" : {"a":"b"}}',
+        b',"raw_path":"{}","extra":{}}',
+    ],
+)
+def test_what_looks_like_extra_elsewhere_is_no_second_one(rest: bytes) -> None:
+    assert decode(HEAD + rest) == decode_carefully(HEAD + rest)
+
+
+@pytest.mark.parametrize(
     "value",
     [
         b"NaN",

@@ -13,6 +13,8 @@ import pytest
 
 from authorizer.instrumentation.decision_log import EVENT, fields
 from authorizer.instrumentation.metrics import Metrics
+from authorizer.instrumentation.totals import Totals
+from authorizer.instrumentation.workers import WorkerMetrics
 from authorizer.model import Allow, DecisionRecord, Deny, Reason
 from authorizer.pdp.interface import PdpHealth, PdpState
 
@@ -36,7 +38,9 @@ def exposed() -> set[str]:
     metrics.policies_loaded(ok=True, at=0.0)
     metrics.pdp_calls.attempted("a", "answered")
     metrics.pdp_calls.breaker_changed("a", "closed")
-    text, _ = metrics.exposition([PdpHealth("a", PdpState.SERVING)])
+    workers = WorkerMetrics(wanted=2, ready=lambda: 2, log_dropped=lambda: 0)
+    each = [metrics.families([PdpHealth("a", PdpState.SERVING)]), workers.families()]
+    text, _ = Totals().exposition(each)
     return set(re.findall(r"^# TYPE (authorizer_\w+)", text.decode(), re.MULTILINE))
 
 

@@ -98,6 +98,7 @@ def test_as_data_it_says_the_same() -> None:
             }
         ],
         "reading": ["case: strict", "encoded_slash: keep"],
+        "cache_seconds": None,
         "profiles": ["kratos"],
         "response_headers": {},
         "redact": [],

@@ -17,6 +17,7 @@ from authorizer.expressions.cel import (
     Reference,
     Type,
     Vocabulary,
+    _plain_walk,
 )
 
 if TYPE_CHECKING:
@@ -343,6 +344,33 @@ def test_walking_down_names_is_what_cel_does(extra: JsonValue, steps: list[str])
     assume("é" not in walk or native[0] == full[0])
     assert native == full
     assert type(native[1]) is type(full[1])
+
+
+WORDS_AND_OTHERS = st.sampled_from([*WORDS.names, "nope", "true", "in", "string", "extra2", "x"])
+FIELDS = st.lists(
+    st.sampled_from(["a", "Z9", "_x", "__", "as", "for", "in", "true", "null", "size", "int", "é"]),
+    max_size=10,
+)
+
+
+@given(WORDS_AND_OTHERS, FIELDS)
+def test_what_is_known_of_names_with_dots_without_cel_is_what_cel_says(
+    name: str, fields: list[str]
+) -> None:
+    walk = ".".join([name, *fields])
+    known = _plain_walk(walk, WORDS.names)
+    if known is None:
+        return
+    # Parentheses mean nothing to CEL, and nobody but CEL judges them.
+    full = WORDS.compile(f"({walk})")
+    assert full._program is not None
+    assert (known.type_name, known.references) == (full.type_name, full.references)
+    assert not full.builds_lists
+
+
+@pytest.mark.parametrize("text", ["path.org", "subject", "extra", "extra.identity.traits.email"])
+def test_the_commonest_expressions_need_no_cel(text: str) -> None:
+    assert _plain_walk(text, WORDS.names) is not None
 
 
 @given(JSON)

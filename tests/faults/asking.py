@@ -2,53 +2,79 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
+import subprocess
+import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-import aiohttp
+from polling import until
 from served import body
 from sessions import session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from faults.asker import Order
 
-def question(person: int = 0, *, allowed: bool = True) -> bytes:
+
+def question(
+    person: int = 0, *, allowed: bool = True, expires_at: str = "2099-01-01T00:00:00Z"
+) -> bytes:
     """Return what Oathkeeper sends for a person of acme, who may see its documents alone."""
     subject = f"person-{person}"
-    extra = session(
-        {"organization": "acme"}, identity={"id": subject}, expires_at="2099-01-01T00:00:00Z"
-    )
+    extra = session({"organization": "acme"}, identity={"id": subject}, expires_at=expires_at)
     path = f"/orgs/{'acme' if allowed else 'other'}/documents/1"
     return body(path, subject=subject, extra=extra)
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One of the requests that are made in turn, as text, and whether it is to be allowed."""
+
+    text: str
+    allowed: bool
+
+
+def to_authorize(content: bytes, *, allowed: bool = True) -> Request:
+    """Return the request for a decision about this question."""
+    head = (
+        "POST /authorize HTTP/1.1\r\nHost: authorizer\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return Request(head + content.decode(), allowed)
+
+
 # More people than are ever waiting: what one person asks meanwhile would go as one call.
 _PEOPLE: Final = 200
-_QUESTIONS: Final = {
-    (person, allowed): question(person, allowed=allowed)
+BOTH: Final = [
+    to_authorize(question(person, allowed=person % 2 == 0), allowed=person % 2 == 0)
     for person in range(_PEOPLE)
-    for allowed in (True, False)
-}
+]
 
-# Questions a second, half of each kind. Each is asked at its time, however late others are.
+# Requests a second. Each is asked at its time, however late others are.
 RATE: Final = 100
 # How long the asker itself waits: what takes longer than that has stalled.
 PATIENCE: Final = 3.0
 # So many good answers in a row are a recovery.
 STREAK: Final = 20
 
+_PROGRAM: Final = Path(__file__).with_name("asker.py")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One answer. `asked_at` is on the monotonic clock, `seconds` its latency.
 
-    `reason` is the authorizer's, or says how there was no answer: `stalled` or `cut off`.
+    `number` is the request's. `reason` is the authorizer's, "" when it was not told, or says how
+    there was no answer: `stalled` or `cut off`.
     """
 
+    number: int
     allowed: bool
     asked_at: float
     seconds: float
@@ -81,87 +107,90 @@ class Figures:
 
     def percentile(self, share: float) -> float:
         """Return the latency that `share` (0 to 1) of the answers do not exceed."""
-        latencies = sorted(answer.seconds for answer in self.answers)
-        return latencies[min(int(len(latencies) * share), len(latencies) - 1)]
+        return _percentile([answer.seconds for answer in self.answers], share)
 
 
 @dataclass
 class Asker:
-    """Asks both questions in turn, until it is left."""
+    """Asks requests in turn, in a process of its own, until it is left.
 
-    url: str
+    `address` is host:port; with `trust`, a file of certificate authorities, it speaks TLS.
+    """
+
+    address: str
+    requests: Sequence[Request] = field(default_factory=lambda: BOTH)
+    trust: Path | None = None
+    rate: int = RATE
     answers: list[Answer] = field(default_factory=list)
-    _lags: list[tuple[float, float]] = field(default_factory=list)
+    _ticks: list[tuple[float, float]] = field(default_factory=list)
+    _open_since: float = 0.0
 
-    async def __aenter__(self) -> Self:
-        # Kept-alive connections, as Oathkeeper's are.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=200),
-            timeout=aiohttp.ClientTimeout(total=PATIENCE),
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, _PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._asking: set[asyncio.Task[None]] = set()
-        self._clockwork = asyncio.create_task(self._run())
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        order: Order = {
+            "address": self.address,
+            "trust": None if self.trust is None else str(self.trust),
+            "requests": [request.text for request in self.requests],
+            "rate": self.rate,
+            "patience": PATIENCE,
+        }
+        assert self._process.stdin is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._clockwork.cancel()
-        await asyncio.wait([self._clockwork])
-        await asyncio.gather(*self._asking)
-        await self._session.close()
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.close()
+            status = self._process.wait(timeout=PATIENCE + 10)
+        finally:
+            self._process.kill()
+            self._process.wait()
+            self._reader.join()
+            self._process.stdout.close()
+        assert status == 0, "the asker failed: see its standard error"
 
     def between(self, start: float, end: float) -> Figures:
         """Return what became of what was asked in that time."""
-        return Figures([answer for answer in self.answers if start <= answer.asked_at < end])
+        return Figures([answer for answer in list(self.answers) if start <= answer.asked_at < end])
 
     def lag(self, start: float, end: float) -> float:
-        """Return by how many seconds this machine was late itself in that time, at the p99."""
-        lags = sorted(lag for due, lag in self._lags if start <= due < end)
-        return lags[int(len(lags) * 0.99)]
+        """Return by how many seconds the asker itself was late in that time, at the p99."""
+        return _percentile([lag for due, lag in list(self._ticks) if start <= due < end], 0.99)
 
-    async def settled(self) -> None:
+    def settled(self) -> None:
         """Wait until all that has been asked by now is answered."""
-        await asyncio.gather(*self._asking)
+        now = time.monotonic()
+        until(lambda: self._open_since > now, within=PATIENCE + 5)
 
-    async def recovered(self, since: float, *, within: float) -> float:
+    def recovered(self, since: float, *, within: float) -> float:
         """Return how many seconds after `since` good answers began to be all there are."""
         end = time.monotonic() + within
         while True:
-            later = sorted(
-                (answer for answer in self.answers if answer.asked_at >= since),
-                key=lambda answer: answer.asked_at,
-            )
+            later = sorted(self.between(since, end).answers, key=lambda answer: answer.asked_at)
             bad = [index for index, answer in enumerate(later) if not answer.good]
             first = bad[-1] + 1 if bad else 0
             if len(later) - first >= STREAK:
                 return later[first].asked_at - since
             assert time.monotonic() < end, f"no recovery: {later[-3:]}"
-            await asyncio.sleep(0.02)
+            time.sleep(0.02)
 
-    async def _run(self) -> None:
-        started, number = time.monotonic(), 0
-        while True:
-            number += 1
-            due = started + number / RATE
-            await asyncio.sleep(due - time.monotonic())
-            self._lags.append((due, time.monotonic() - due))
-            task = asyncio.create_task(self._ask(number % _PEOPLE, allowed=number % 2 == 0))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            match json.loads(line):
+                case ["tick", due, late, open_since]:
+                    self._ticks.append((due, late))
+                    self._open_since = open_since
+                case ["answer", number, asked_at, seconds, status, reason]:
+                    allowed = self.requests[number].allowed
+                    self.answers.append(Answer(number, allowed, asked_at, seconds, status, reason))
 
-    async def _ask(self, person: int, *, allowed: bool) -> None:
-        asked_at = time.monotonic()
-        status, reason = 0, "stalled"
-        try:
-            async with self._session.post(
-                self.url,
-                data=_QUESTIONS[person, allowed],
-                headers={"Content-Type": "application/json"},
-            ) as response:
-                await response.read()
-                status, reason = response.status, response.headers["X-Decision-Reason"]
-        except TimeoutError:
-            pass
-        except aiohttp.ClientError:
-            reason = "cut off"
-        seconds = time.monotonic() - asked_at
-        self.answers.append(Answer(allowed, asked_at, seconds, status, reason))
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(int(len(values) * share), len(values) - 1)]

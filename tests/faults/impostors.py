@@ -8,7 +8,7 @@ import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 from cerbos.svc.v1 import svc_pb2_grpc
@@ -17,16 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class _Nonsense(socketserver.BaseRequestHandler):
-    """Answers everything with what no protocol says."""
+NONSENSE: Final = b"\x00\xff nonsense \r\n" * 64
+# RFC 8446, 6.2: a record with the fatal alert handshake_failure.
+REFUSAL: Final = bytes((21, 3, 3, 0, 2, 2, 40))
+
+
+class _Parrot(socketserver.BaseRequestHandler):
+    """Answers everything with the same."""
+
+    server: _Server
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
             while self.request.recv(4096):
-                self.request.sendall(b"\x00\xff nonsense \r\n" * 64)
+                self.request.sendall(self.server.says)
 
 
 class _Server(socketserver.ThreadingTCPServer):
+    says: bytes
     daemon_threads = True
     allow_reuse_address = True
     context: ssl.SSLContext | None = None
@@ -43,9 +51,15 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def nonsense(certificate: tuple[str, str] | None = None) -> Iterator[str]:
-    """Give the address of a server that speaks nonsense, with a certificate and its key in TLS."""
-    with _Server(("127.0.0.1", 0), _Nonsense) as server:
+def nonsense(
+    certificate: tuple[str, str] | None = None, *, says: bytes = NONSENSE
+) -> Iterator[str]:
+    """Give the address of a server that `says` the same to all, with a certificate in TLS.
+
+    The certificate is its file, and that of its key.
+    """
+    with _Server(("127.0.0.1", 0), _Parrot) as server:
+        server.says = says
         if certificate is not None:
             server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             server.context.load_cert_chain(*certificate)

@@ -9,19 +9,25 @@ import os
 import resource
 import signal
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import grpc
 import trustme
-from faults.impostors import failing, nonsense
+from faults.asking import question
+from faults.impostors import REFUSAL, failing, nonsense
+from faults.listener import Listener, ask
+from faults.stepping import WallClock
+from polling import until
 from processes import children
 from served import RULES, save
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from typing import TypeAlias
 
@@ -34,19 +40,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`pdp` is that part of the configuration; `cause` has the fault for as long as it is open."""
+    """`pdp` is that part of the configuration; `cause` has the fault for as long as it is open.
+
+    `server` are more settings of the listener, `trust` is who has signed its certificate, `environ`
+    is what the service is started with.
+    """
 
     pdp: str
     cause: Cause
+    server: str = ""
+    trust: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`errors` are the reasons that may be given while it lasts; with none, nothing may fail."""
+    """`errors` are the reasons that may be given while it lasts; with none, nothing may fail.
+
+    `needs` is a program without which it cannot be caused.
+    """
 
     name: str
     prepare: Prepare
     errors: frozenset[str]
+    needs: str = ""
 
 
 FAULTS: Final[list[Fault]] = []
@@ -56,11 +73,11 @@ _DEADLINE: Final = "pdp_deadline"
 _REJECTED: Final = "pdp_rejected"
 
 
-def fault(name: str, *errors: str) -> Callable[[Prepare], Prepare]:
+def fault(name: str, *errors: str, needs: str = "") -> Callable[[Prepare], Prepare]:
     """Enter a fault into the matrix, under a name for people."""
 
     def enter(prepare: Prepare) -> Prepare:
-        FAULTS.append(Fault(name, prepare, frozenset(errors)))
+        FAULTS.append(Fault(name, prepare, frozenset(errors), needs))
         return prepare
 
     return enter
@@ -99,6 +116,12 @@ def _(rig: Rig) -> Scene:
 def _(rig: Rig) -> Scene:
     three = [rig.pdp(name) for name in ("one", "other", "third")]
     return Scene(endpoints(*(server.address for server in three)), lambda _: killed(three[0]))
+
+
+@fault("one of three PDPs stopped (SIGSTOP)")
+def _(rig: Rig) -> Scene:
+    three = [rig.pdp(name) for name in ("one", "other", "third")]
+    return Scene(endpoints(*(server.address for server in three)), lambda _: stopped(three[0]))
 
 
 @fault("one of two PDPs stopped (SIGSTOP)")
@@ -235,30 +258,207 @@ def _(rig: Rig) -> Scene:
     return Scene(endpoints(proxy.address, other.address), speaking)
 
 
-@fault("one of two PDPs shows a stranger's certificate")
-def _(rig: Rig) -> Scene:
-    folder = rig.folder("tls")
-    ours, theirs = trustme.CA(), trustme.CA()
-    ours.cert_pem.write_to_path(str(folder / "ca.pem"))
+@dataclass(frozen=True, slots=True)
+class _Tls:
+    """TLS to PDPs that share a certificate for `pdp.test`."""
 
-    def issue(authority: trustme.CA, name: str) -> tuple[str, str]:
-        issued = authority.issue_cert("pdp.test")
-        files = str(folder / f"{name}.pem"), str(folder / f"{name}.key")
+    folder: Path
+    authority: trustme.CA
+
+    @classmethod
+    def of(cls, rig: Rig) -> _Tls:
+        folder, authority = rig.folder("tls"), trustme.CA()
+        authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+        return cls(folder, authority)
+
+    def pair(self, name: str, authority: trustme.CA | None = None) -> tuple[str, str]:
+        """Issue a certificate, over one of that name; return its file, and its key's."""
+        issued = (authority or self.authority).issue_cert("pdp.test")
+        files = str(self.folder / f"{name}.pem"), str(self.folder / f"{name}.key")
         issued.cert_chain_pems[0].write_to_path(files[0])
         issued.private_key_pem.write_to_path(files[1])
         return files
 
-    certificate, key = issue(ours, "ours")
-    tls = {"cert": certificate, "key": key}
-    proxy, other = (rig.pdp("tls-one", tls), rig.proxy("tls-one"))[1], rig.pdp("tls-other", tls)
+    def pdp(self, rig: Rig, name: str) -> CerbosServer:
+        """Return a PDP that shows the certificate of that name."""
+        certificate, key = self.pair(name)
+        # A name that no other scene has: a PDP has its certificate from the beginning.
+        return rig.pdp(f"{name}-{self.folder.name}", {"cert": certificate, "key": key})
+
+    def endpoints(self, *addresses: str) -> str:
+        more = f", tls: {{ca: '{self.folder}/ca.pem', server_name: pdp.test}}"
+        return endpoints(*addresses, more=more)
+
+
+@fault("one of two PDPs shows a stranger's certificate")
+def _(rig: Rig) -> Scene:
+    tls = _Tls.of(rig)
+    proxy, other = rig.proxy_of(tls.pdp(rig, "one")), tls.pdp(rig, "other")
 
     @contextmanager
     def strange(_: Service) -> Iterator[None]:
-        with nonsense(issue(theirs, "theirs")) as address, proxy.leading_to(address):
+        with nonsense(tls.pair("theirs", trustme.CA())) as address, proxy.leading_to(address):
             yield
 
-    more = f", tls: {{ca: '{folder}/ca.pem', server_name: pdp.test}}"
-    return Scene(endpoints(proxy.address, other.address, more=more), strange)
+    return Scene(tls.endpoints(proxy.address, other.address), strange)
+
+
+@fault("one of two PDPs refuses TLS: a handshake fails")
+def _(rig: Rig) -> Scene:
+    tls = _Tls.of(rig)
+    proxy, other = rig.proxy_of(tls.pdp(rig, "one")), tls.pdp(rig, "other")
+
+    @contextmanager
+    def refusing(_: Service) -> Iterator[None]:
+        with nonsense(says=REFUSAL) as address, proxy.leading_to(address):
+            yield
+
+    return Scene(tls.endpoints(proxy.address, other.address), refusing)
+
+
+@fault("one of two PDPs restarted with a renewed certificate")
+def _(rig: Rig) -> Scene:
+    tls = _Tls.of(rig)
+    one, other = tls.pdp(rig, "one"), tls.pdp(rig, "other")
+
+    @contextmanager
+    def renewed(_: Service) -> Iterator[None]:
+        one.kill()
+        tls.pair("one")
+        one.start()
+        yield
+
+    return Scene(tls.endpoints(one.address, other.address), renewed)
+
+
+@fault("the only PDP restarted with a certificate of an unknown authority", _UNAVAILABLE)
+def _(rig: Rig) -> Scene:
+    tls = _Tls.of(rig)
+    one = tls.pdp(rig, "one")
+
+    @contextmanager
+    def unknown(_: Service) -> Iterator[None]:
+        one.kill()
+        tls.pair("one", trustme.CA())
+        one.start()
+        yield
+        one.kill()
+        tls.pair("one")
+        one.start()
+
+    return Scene(tls.endpoints(one.address), unknown)
+
+
+@fault("the listener's certificate renewed")
+def _(rig: Rig) -> Scene:
+    listener = Listener(rig.folder("listener"))
+
+    @contextmanager
+    def renewed(service: Service) -> Iterator[None]:
+        with listener.connection(service) as old, listener.connection(service) as idle:
+            shown = old.certificate
+            listener.renew()
+            until(lambda: listener.shown(service) != shown)
+            # Connections that were open go on: one in use, and one of which nothing was asked.
+            assert (old.ask(), idle.ask()) == (200, 200)
+            assert (old.certificate, idle.certificate) == (shown, shown)
+            yield
+
+    return Scene(
+        endpoints(rig.pdp("one").address), renewed, server=listener.server, trust=listener.trust
+    )
+
+
+@fault("a key saved for the listener that does not fit its certificate")
+def _(rig: Rig) -> Scene:
+    listener = Listener(rig.folder("listener"))
+
+    @contextmanager
+    def broken(service: Service) -> Iterator[None]:
+        shown = listener.shown(service)
+        listener.save_another_key()
+        until(service.has_refused_credentials)
+        yield
+        assert listener.shown(service) == shown
+        listener.renew()
+        until(lambda: listener.shown(service) != shown)
+
+    return Scene(
+        endpoints(rig.pdp("one").address), broken, server=listener.server, trust=listener.trust
+    )
+
+
+_STEP: Final = 3 * 3600  # seconds
+
+
+def _expiring(seconds: int) -> bytes:
+    """Return what is allowed, in a session that ends so much after now."""
+    end = datetime.now(UTC) + timedelta(seconds=seconds)
+    return question(expires_at=f"{end:%Y-%m-%dT%H:%M:%SZ}")
+
+
+_GOOD: Final = (200, "policy_allow")
+_EXPIRED: Final = (403, "principal_rejected")
+
+
+@fault("the clock stepped forward by three hours, then back, the PDP taking 200 ms", needs="cc")
+def _(rig: Rig) -> Scene:
+    clock, proxy = WallClock(rig.folder("clock")), rig.proxy("one")
+    session = _expiring(_STEP // 3)
+
+    @contextmanager
+    def forward(service: Service) -> Iterator[None]:
+        assert ask(service, session) == _GOOD
+        # So that many are open when it is stepped.
+        with proxy.slow(200):
+            time.sleep(0.5)
+            with clock.stepped(_STEP):
+                assert ask(service, session) == _EXPIRED
+                yield
+            assert ask(service, session) == _GOOD
+
+    return Scene(endpoints(proxy.address), forward, environ=clock.environ)
+
+
+@fault("the clock stepped back by three hours, then forward, the PDP taking 200 ms", needs="cc")
+def _(rig: Rig) -> Scene:
+    clock, proxy = WallClock(rig.folder("clock")), rig.proxy("one")
+    session = _expiring(-_STEP // 3)
+
+    @contextmanager
+    def back(service: Service) -> Iterator[None]:
+        assert ask(service, session) == _EXPIRED
+        with proxy.slow(200):
+            time.sleep(0.5)
+            with clock.stepped(-_STEP):
+                # It has no other clock to ask.
+                assert ask(service, session) == _GOOD
+                yield
+            assert ask(service, session) == _EXPIRED
+
+    return Scene(endpoints(proxy.address), back, environ=clock.environ)
+
+
+@fault(
+    "the clock stepped back by three hours while the only PDP is stopped",
+    _UNAVAILABLE,
+    _DEADLINE,
+    needs="cc",
+)
+def _(rig: Rig) -> Scene:
+    clock, one = WallClock(rig.folder("clock")), rig.pdp("one")
+
+    @contextmanager
+    def back(service: Service) -> Iterator[None]:
+        with stopped(one):
+            until(lambda: ask(service, question())[1] == _UNAVAILABLE)
+            with clock.stepped(-_STEP):
+                yield
+                one.resume()
+                # The next try is not three hours away.
+                until(lambda: ask(service, question()) == _GOOD)
+
+    return Scene(endpoints(one.address), back, environ=clock.environ)
 
 
 @fault("a broken file among the route rules")

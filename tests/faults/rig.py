@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import collections
+import json
+import os
+import signal
 import subprocess
 import tempfile
 import threading
 import urllib.request
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from cerbosserver import DOCUMENTS, CerbosServer
 from faults.toxiproxy import Proxy, Toxiproxy
 from freeports import free_port
 from polling import until
+from processes import children, gone
 from served import COMMAND, environment, prepare
 
 from authorizer.pdp.binary import find_cerbos
@@ -26,20 +31,56 @@ if TYPE_CHECKING:
 DEADLINE: Final = 0.5
 MARGIN: Final = 0.05
 
+# Programs look there for what lets us count their tasks.
+_PROBE: Final = Path(__file__).with_name("probe")
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a service has open: files and sockets, tasks of its event loop, child processes."""
+
+    descriptors: int
+    tasks: int
+    processes: int
+
+    def beyond(self, before: Holdings) -> Holdings:
+        """Return how much more that is than before."""
+        return Holdings(
+            self.descriptors - before.descriptors,
+            self.tasks - before.tasks,
+            self.processes - before.processes,
+        )
+
 
 class Service:
-    """`authorizer serve` on ports of its own, with its log in a pipe that somebody reads."""
+    """`authorizer serve` on ports of its own, with its log in a pipe that somebody reads.
 
-    def __init__(self, folder: Path, pdp: str, *, deadline: str = "500ms") -> None:
-        self._folder = prepare(folder)
-        self._ports = free_port(), free_port()
-        self.listen, admin = (f"127.0.0.1:{port}" for port in self._ports)
-        (folder / "authorizer.yaml").write_text(
-            f"server: {{listen: '{self.listen}', deadline: {deadline}}}\n"
-            f"admin: {{listen: '{admin}'}}\npdp: {pdp}\n"
+    `listen` (host:port) and `url`, where to ask, are known when it has been entered.
+    `pdp` is that part of the configuration; `server` are settings of that part beside those here.
+    `environ` is laid over the environment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pdp: str,
+        *,
+        deadline: str = "500ms",
+        server: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        config = (
+            f"server: {{listen: '127.0.0.1:0', deadline: {deadline}, {server}}}\n"
+            f"admin: {{listen: '127.0.0.1:0'}}\npdp: {pdp}\n"
         )
-        self.url = f"http://{self.listen}/authorize"
-        self._admin = f"http://{admin}"
+        self._folder = prepare(folder, config)
+        self._tasks = folder / "tasks"
+        paths = [str(_PROBE), os.environ.get("PYTHONPATH", "")]
+        self._environ = {
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "TASKS_FILE": str(self._tasks),
+            **(environ or {}),
+        }
         self._reads = threading.Event()
         self._reads.set()
         self.log: collections.deque[bytes] = collections.deque(maxlen=10_000)
@@ -48,27 +89,33 @@ class Service:
         self.process = subprocess.Popen(
             [COMMAND, "serve"],
             cwd=self._folder,
-            env=environment(self._folder, {}),
+            env=environment(self._folder, self._environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        until(self._is_ready, within=30)
+        try:
+            until(self._is_ready, within=30)
+        except BaseException:
+            self._end()
+            raise
+        [ready] = self._ready()
+        self.listen = str(ready["listen"])
+        self.url = f"http://{self.listen}/authorize"
+        self._admin = f"http://{ready['admin']}"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._reads.set()
+        started = children(self.process.pid)
         self.process.terminate()
         try:
             status = self.process.wait(timeout=30)
         finally:
-            self.process.kill()
-            self.process.wait()
-            self._reader.join()
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+            self._end()
         assert status == 0, b"".join(self.log)
+        assert all(map(gone, started)), "it has left a process behind"
 
     @property
     def folder(self) -> Path:
@@ -85,6 +132,15 @@ class Service:
         """Return how many files and sockets it has open."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
+    def holdings(self) -> Holdings:
+        """Return what it has open now."""
+        self._tasks.unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR2)
+        until(self._tasks.exists)
+        return Holdings(
+            self.descriptors(), int(self._tasks.read_text()), len(children(self.process.pid))
+        )
+
     def attempts(self) -> float:
         """Return how many calls to PDPs it has counted."""
         return sum(
@@ -92,6 +148,11 @@ class Service:
             for name, value in self.metrics().items()
             if name.startswith("authorizer_pdp_attempts_total{")
         )
+
+    def has_refused_credentials(self) -> bool:
+        """Return whether what was last saved of its certificate or secret was refused."""
+        name = "authorizer_credentials_last_reload_success{"
+        return 0 in [value for metric, value in self.metrics().items() if metric.startswith(name)]
 
     def metrics(self) -> Mapping[str, float]:
         """Return its metrics, by name and labels."""
@@ -103,17 +164,24 @@ class Service:
         """Return what it says of being ready, as JSON."""
         return self._get("/health/ready")
 
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def _get(self, path: str) -> bytes:
         with urllib.request.urlopen(self._admin + path, timeout=10) as response:  # noqa: S310 - loopback
             return bytes(response.read())
 
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, b"".join(self.log)
-        try:
-            self.health()
-        except OSError:
-            return False
-        return True
+        return bool(self._ready())
+
+    def _ready(self) -> list[dict[str, Any]]:
+        lines = [line for line in list(self.log) if b'"authorizer.ready"' in line]
+        return [json.loads(line) for line in lines]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -155,10 +223,17 @@ class Rig(AbstractContextManager["Rig"]):
 
     def proxy(self, pdp: str) -> Proxy:
         """Return the proxy before the PDP of that name."""
+        return self.proxy_of(self.pdp(pdp))
+
+    def proxy_of(self, pdp: CerbosServer) -> Proxy:
+        """Return the proxy before a PDP."""
         if self._toxiproxy is None:
             self._toxiproxy = Toxiproxy(free_port(), self._folder / "toxiproxy.log")
             self._stack.callback(self._toxiproxy.close)
-        if pdp not in self._proxies:
-            upstream = self.pdp(pdp).address
-            self._proxies[pdp] = self._toxiproxy.proxy(pdp, port=free_port(), upstream=upstream)
-        return self._proxies[pdp]
+        upstream = pdp.address
+        if upstream not in self._proxies:
+            name = pdp.folder.name
+            self._proxies[upstream] = self._toxiproxy.proxy(
+                name, port=free_port(), upstream=upstream
+            )
+        return self._proxies[upstream]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,10 @@ def rig() -> Iterator[Rig]:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-async def test_no_wrong_answer_none_late_and_all_is_well_again(fault: Fault, rig: Rig) -> None:
-    assert judge(await undergo(fault, rig)) == []
+def test_no_wrong_answer_none_late_and_all_is_well_again(fault: Fault, rig: Rig) -> None:
+    if fault.needs and shutil.which(fault.needs) is None:
+        pytest.skip(f"{fault.needs} is not installed")
+    assert judge(undergo(fault, rig)) == []
 
 
 def test_the_page_has_a_row_for_each_fault() -> None:

@@ -145,6 +145,43 @@ def forged(text: str) -> DecisionRecord:
     )
 
 
+FIELDS = st.dictionaries(
+    st.text("abc_", min_size=1),
+    st.recursive(
+        st.none() | st.text() | st.integers(-(2**53), 2**53) | st.integers(0, 10**9).map(float),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=5,
+    ),
+)
+
+
+@FORMATS
+@settings(max_examples=50, deadline=None)
+@given(FIELDS, st.sampled_from(["info", "warning", "error"]))
+def test_what_is_written_past_structlog_is_the_same_line(
+    log_format: LogFormat, fields: dict[str, Any], level: str
+) -> None:
+    pipe = Pipe()
+    log = configured(pipe, format=log_format)
+    log.write(level, "a.b", fields)
+    getattr(structlog.get_logger().bind(**fields), level)("a.b")
+    assert log.close()
+    ours, theirs = pipe.read().decode().splitlines()
+    pipe.close()
+    stamp = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
+    if log_format is LogFormat.JSON:
+        ours, theirs = (json.dumps(json.loads(line), sort_keys=True) for line in (ours, theirs))
+    assert stamp.sub("T", ours, 1) == stamp.sub("T", theirs, 1)
+
+
+def test_what_is_below_the_level_is_not_written_past_structlog_either(pipe: Pipe) -> None:
+    log = configured(pipe, level=LogLevel.WARNING)
+    log.write("info", "quiet", {})
+    log.write("error", "loud", {})
+    log.close()
+    assert [event["event"] for event in pipe.events()] == ["loud"]
+
+
 @FORMATS
 @settings(max_examples=30, deadline=None)
 @given(st.text().map(lambda text: text + NASTY))
@@ -153,7 +190,7 @@ def test_a_caller_can_neither_forge_a_line_nor_command_a_terminal(
 ) -> None:
     pipe = Pipe()
     log = configured(pipe, format=log_format)
-    DecisionLog().record(forged(text))
+    DecisionLog(log).record(forged(text))
     structlog.get_logger().info(text, key=text)
     logging.getLogger("aiohttp.server").error(text)
     assert log.close()
@@ -220,7 +257,7 @@ def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_blocked_output_holds_up_no_decision(pipe: Pipe) -> None:
     pipe.fill()
     log = configured(pipe, queue=20)
-    decisions = DecisionLog()
+    decisions = DecisionLog(log)
     for number in range(2000):
         decisions.record(forged(f"/{number}"))  # would hang here, were it to wait
         await asyncio.sleep(0)

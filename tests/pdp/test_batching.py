@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
+import weakref
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -325,6 +327,33 @@ def test_identical_questions_are_asked_once_and_each_is_answered() -> None:
         assert answers[1].request_id == "request-1"
 
     run(story())
+
+
+def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
+    """Else it runs for each hundred decisions, while all requests wait."""
+
+    class Watched(dict[str, Any]):
+        """Attributes that can be referred to weakly."""
+
+    async def story() -> None:
+        pdp = batching(inner := SlowPdp())
+        attributes = [Watched() for _ in range(4)]
+        alive = [weakref.ref(one) for one in attributes]
+        await asyncio.gather(
+            *(ask(pdp, Check(Resource("document", "1", one), "view")) for one in attributes[:1]),
+            *(ask(pdp, Check(Resource("document", "2", one), "view")) for one in attributes[1:]),
+        )
+        attributes.clear()
+        inner.seen.clear()
+        inner.calls.clear()
+        assert await is_empty(pdp)
+        assert [one() for one in alive] == [None] * 4
+
+    gc.disable()
+    try:
+        run(story())
+    finally:
+        gc.enable()
 
 
 def test_what_only_python_takes_for_equal_is_not_identical() -> None:

@@ -21,6 +21,7 @@ from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.errors import ConfigError, PdpDeadline, PdpError, PdpRejected, PdpUnavailable
 from authorizer.model import Check, Effect, Resource
 from authorizer.pdp.cerbos import CerbosPdp
+from authorizer.pdp.channel import SERVICE
 from authorizer.pdp.interface import Deadline, PdpState
 
 if TYPE_CHECKING:
@@ -199,6 +200,24 @@ async def test_an_answer_to_another_question_is_rejected(serve: Any) -> None:
 
     with pytest.raises(PdpRejected, match="0 results for 1 checks"):
         await ask(await serve(behave))
+
+
+async def test_an_answer_that_is_no_answer_at_all_is_rejected() -> None:
+    """Something else listens there, and speaks gRPC."""
+
+    async def behave(_request: bytes, _context: Any) -> bytes:
+        return b"\xff"
+
+    server = grpc.aio.server()
+    method = grpc.unary_unary_rpc_method_handler(behave)
+    handler = grpc.method_handlers_generic_handler(SERVICE, {"CheckResources": method})
+    server.add_generic_rpc_handlers((handler,))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with CerbosPdp(TcpAddress("127.0.0.1", port)) as pdp:
+        with pytest.raises(PdpRejected, match="the answer does not fit"):
+            await ask(pdp)
+    await server.stop(None)
 
 
 async def test_cancellation_is_passed_on_to_the_pdp(serve: Any) -> None:

@@ -159,7 +159,55 @@ def test_a_mismatch_names_the_keys_that_were_seen_and_look_like_names() -> None:
     secret = ("odd\n", "x" * 41, "ann@acme.test", "ory_st_" + "x" * 32)
     extra = {"scope": "a", "client_id": "b", **dict.fromkeys(secret, "c")}
     found = denial(question(extra, "ann"))
-    assert found.detail == "extra does not have the shape of kratos; its keys are client_id, scope"
+    assert found.detail == (
+        "extra does not have the shape of kratos; its keys are client_id, scope; missing for "
+        "kratos, or of another type: id, active, expires_at, identity"
+    )
+    assert not any(text in found.detail for text in secret)
+
+
+KEYS = ("id", "active", "expires_at", "identity.id", "identity.schema_id", "identity.traits")
+
+
+@pytest.mark.parametrize(
+    ("extra", "names", "detail"),
+    [
+        *(
+            (
+                session(without=(key,)),
+                ["kratos"],
+                f"; missing for kratos, or of another type: {key}",
+            )
+            for key in KEYS
+        ),
+        (
+            session(without=("identity",)),
+            ["kratos"],
+            "; missing for kratos, or of another type: identity",
+        ),
+        (session(active="yes"), ["kratos"], "; missing for kratos, or of another type: active"),
+        (
+            session(without=("id", "identity.traits")),
+            ["kratos"],
+            "; missing for kratos, or of another type: id, identity.traits",
+        ),
+        (session(scope=""), ["kratos"], "; kratos never has scope"),
+        (
+            {"client_id": "a", "scope": ""},
+            ["hydra", "jwt"],
+            (
+                "; missing for hydra, or of another type: username"
+                "; missing for jwt, or of another type: iss, sub"
+            ),
+        ),
+        ({"iss": "a", "sub": 1}, ["jwt"], "; missing for jwt, or of another type: sub"),
+        ({"role": "a"}, ["anonymous"], "; anonymous has no extra"),
+    ],
+)
+def test_a_mismatch_names_the_keys_that_are_missing(
+    extra: dict[str, Any], names: list[str], detail: str
+) -> None:
+    assert denial(question(extra, "ann", *names)).detail.endswith(detail)
 
 
 def test_a_mismatch_names_twenty_keys_at_most() -> None:

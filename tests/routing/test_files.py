@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import weakref
 from pathlib import Path
 
 import pytest
 
 from authorizer.errors import RulesError
-from authorizer.routing.files import digest, read_rules
-from authorizer.source.yaml import load_yaml
+from authorizer.routing import files
+from authorizer.routing.compile import compile_rules
+from authorizer.routing.files import Digest, digest, each_rule_file, read_rules
+from authorizer.source.yaml import Document, load_yaml, read_yaml
 
 
 def write(folder: Path, *names: str, text: str = "version: 1\nroutes: []\n") -> None:
@@ -27,6 +30,37 @@ def refusals(*paths: Path) -> list[str]:
     with pytest.raises(RulesError) as refused:
         read_rules(paths)
     return [str(problem) for problem in refused.value.problems]
+
+
+def test_where_files_come_one_by_one_none_is_kept_while_the_next_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "a.yaml", "b.yaml", "c.yaml")
+    named = digest(read_rules([tmp_path]))
+    alive: list[weakref.ref[Document]] = []
+
+    def noted(file: Path) -> Document:
+        assert [one for one in alive if one() is not None] == []
+        document = read_yaml(file)
+        alive.append(weakref.ref(document))
+        return document
+
+    monkeypatch.setattr(files, "read_yaml", noted)
+    taken = Digest()
+    compile_rules(taken.passing(each_rule_file([tmp_path])))
+    assert len(alive) == 3
+    assert str(taken) == named
+
+
+def test_what_cannot_be_read_is_raised_when_the_others_have_come(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "c.yaml")
+    write(tmp_path, "b.yaml", text="a: [")
+    seen: list[str] = []
+    with pytest.raises(RulesError, match=r"b\.yaml"):
+        seen.extend(Path(document.name).name for document in each_rule_file([tmp_path]))
+    assert seen == ["a.yaml", "c.yaml"]
+    with pytest.raises(RulesError, match=r"b\.yaml"):
+        compile_rules(each_rule_file([tmp_path]))
 
 
 def test_yaml_files_at_any_depth_are_rules_but_for_tests_and_dot_names(tmp_path: Path) -> None:

@@ -56,6 +56,14 @@ def test_the_most_specific_segment_wins(path: str, expected: str) -> None:
     assert table_answers([Rule(name, path) for name, path in paths.items()], path) == expected
 
 
+@pytest.mark.parametrize(("literal", "path"), [("/x/{n:int}", "/x/007"), ("/x/Admin", "/x/admin")])
+def test_what_one_host_alone_has_makes_a_url_ambiguous_there(literal: str, path: str) -> None:
+    here, other = "api.acme.test", "www.acme.test"
+    rules = [Rule("one", literal, hosts=(here,)), Rule("any", "/x/{i}", hosts=(here, other))]
+    assert table_answers(rules, path) == "ambiguous_url"
+    assert table_answers(rules, path, host=f"http://{other}") == "any"
+
+
 def test_segments_are_compared_from_the_left() -> None:
     rules = [Rule("left", "/a/{x}/{y}"), Rule("right", "/{x}/b/c"), Rule("tail", "/a/{x...}")]
     assert table_answers(rules, "/a/b/c") == "left"

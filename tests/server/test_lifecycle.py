@@ -16,7 +16,7 @@ from serving import BODY, assemble, post, serving, settings
 
 from authorizer.errors import ConfigError
 from authorizer.model import AccessRequest, Allow, DecisionRecord, Reason
-from authorizer.server import lifecycle
+from authorizer.server import listening
 
 if TYPE_CHECKING:
     from serving import Service
@@ -77,7 +77,7 @@ async def test_draining_answers_what_is_open_and_accepts_nothing_more() -> None:
 async def test_bodies_that_are_coming_are_read_to_their_end_while_draining(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lifecycle, "_SETTLE", 0.0)
+    monkeypatch.setattr(listening, "_SETTLE", 0.0)
     async with serving(deadline=30.0, drain_timeout=10.0) as service:
         port = service.listeners.address.port
         async with await service.connect() as first, await service.connect() as second:

@@ -180,3 +180,18 @@ async def test_a_prober_that_hangs_up_takes_the_answer_from_nobody(service: Serv
     pdp.released.set()
     assert (await patient).errors == {}
     assert pdp.probes == 1
+
+
+# --- kept answers ----------------------------------------------------------------------------
+
+
+async def test_operators_clear_the_cache_by_post_and_nobody_else_does(service: Service) -> None:
+    cleared: list[bool] = []
+    object.__setattr__(service.collaborators, "clear_cache", lambda: cleared.append(True))
+    post = b"POST /cache/clear HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    assert (await service.send(post)).status == 404
+    assert (await service.get("/cache/clear", admin=True)).status == 405
+    assert cleared == []
+    answer = await service.send(post, admin=True)
+    assert (answer.status, answer.json) == (200, {"status": "ok"})
+    assert cleared == [True]

@@ -74,6 +74,48 @@ async def test_who_waited_for_long_enough_is_turned_away_and_leaves_the_line() -
     assert places.taken == 0
 
 
+async def test_nobody_gets_in_line_who_would_not_have_his_turn_in_time() -> None:
+    """By how fast places were given back of late: here ten a second, and half a second to wait."""
+    now = 0.0
+    places = Places(1, max_wait=0.5, clock=lambda: now)
+    for _ in range(200):
+        assert await places.take()
+        now += 0.1
+        places.give_back()
+    assert await places.take()
+    waiting = [asyncio.create_task(places.take()) for _ in range(20)]
+    await eventually(lambda: sum(one.done() for one in waiting) == 15)
+    assert places.waiting == 5
+    assert not any(one.result() for one in waiting if one.done())
+    assert places.hopeless()
+    now += 0.1
+    places.give_back()
+    assert not places.hopeless()
+    assert places.hopeless(coming=1)
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_nobody_gets_in_line_while_no_place_is_given_back_at_all() -> None:
+    now = 0.0
+    places = Places(1, max_wait=0.5, clock=lambda: now)
+    assert await places.take()
+    assert not places.hopeless()
+    now = 0.6
+    assert places.hopeless()
+    assert not await places.take()
+    places.give_back()
+    assert not places.hopeless()
+
+
+async def test_without_a_line_it_is_hopeless_when_all_places_are_taken_or_will_be() -> None:
+    places = Places(2)
+    assert await places.take()
+    assert not places.hopeless()
+    assert places.hopeless(coming=1)
+
+
 @pytest.mark.parametrize("handed_over", [False, True])
 async def test_who_hangs_up_in_line_takes_no_place_along(
     handed_over: bool,  # noqa: FBT001 - a column of the table

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from authorizer.errors import Problem, SourceError
 from authorizer.source import yaml as source_yaml
-from authorizer.source.compose import MAX_DEPTH
+from authorizer.source.compose import MAX_DEPTH, Composer
+from authorizer.source.document import detached
 from authorizer.source.yaml import Document, load_yaml, read_yaml
 
 if TYPE_CHECKING:
@@ -39,6 +41,41 @@ def problems(text: str | bytes) -> list[Problem]:
 
 def refusals(text: str | bytes) -> list[str]:
     return [str(problem) for problem in problems(text)]
+
+
+def test_places_are_found_when_asked_for_and_outlive_the_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    composed = source_yaml._composed
+
+    def counted(text: str, name: str, *, marked: bool) -> Composer:
+        asked.append(marked)
+        return composed(text, name, marked=marked)
+
+    monkeypatch.setattr(source_yaml, "_composed", counted)
+    document = load_yaml("a: [1, 2]", "a.yaml")
+    places, gone = document.places, weakref.ref(document)
+    assert asked == [False]
+    del document
+    assert gone() is None
+    assert str(places.place(("a", 1))) == "a.yaml:1:8"
+    assert str(places.place(("a",), key=True)) == "a.yaml:1:1"
+    assert asked == [False, True]
+
+
+def test_a_text_that_stands_many_times_is_one_object() -> None:
+    value: Any = load_yaml("[{kind: document}, {kind: document}]", "").value
+    one, other = value
+    assert one["kind"] is other["kind"]
+    assert next(iter(one)) is next(iter(other))
+
+
+@given(st.text(st.characters(), min_size=2))
+def test_a_detached_text_is_an_equal_one_and_another_object(text: str) -> None:
+    copy = detached(text)
+    assert copy == text
+    assert copy is not text
 
 
 RULES = """\

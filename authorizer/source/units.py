@@ -1,4 +1,4 @@
-"""Durations and sizes, which the configuration writes with their unit."""
+"""Durations and sizes, which people write with their unit."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authorizer.config.units import seconds, size
+from authorizer.source.units import seconds, size
 
 
 @pytest.mark.parametrize(
