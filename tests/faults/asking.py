@@ -155,6 +155,10 @@ class Asker:
             self._process.stdout.close()
         assert status == 0, "the asker failed: see its standard error"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def between(self, start: float, end: float) -> Figures:
         """Return what became of what was asked in that time."""
         return Figures([answer for answer in list(self.answers) if start <= answer.asked_at < end])

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -508,6 +510,21 @@ def _(rig: Rig) -> Scene:
     return Scene(endpoints(rig.pdp("one").address), blocked)
 
 
+@contextmanager
+def _until_hung_up_on(address: str) -> Iterator[None]:
+    """Open connections until one is hung up on, and hold them."""
+    host, _, port = address.rpartition(":")
+    with ExitStack() as held:
+
+        def is_hung_up_on() -> bool:
+            connection = held.enter_context(socket.create_connection((host, int(port)), timeout=5))
+            readable, _, _ = select.select([connection], [], [], 0.05)
+            return bool(readable)
+
+        until(is_hung_up_on)
+        yield
+
+
 # libuv takes a connection that it has no descriptor for, and hangs up at once.
 @fault("no file descriptor left", "cut off")
 def _(rig: Rig) -> Scene:
@@ -518,7 +535,8 @@ def _(rig: Rig) -> Scene:
         # The highest that is open: the next one would be above it.
         highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
-        yield
+        with _until_hung_up_on(service.listen):
+            yield
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
     return Scene(endpoints(rig.pdp("one").address), exhausted)

@@ -32,15 +32,21 @@ FAULT = Fault("a fault", FAULTS[0].prepare, frozenset({"pdp_unavailable"}))
 KEPT = Holdings(descriptors=3, tasks=1, processes=0)
 
 
-def outcome(*more: Answer, attempts: float | None = 1.0, left: Holdings = KEPT) -> Outcome:
+QUIET, BUSY = 0.001, 0.05
+LATE = allowed(501, "pdp_unavailable", seconds=0.56)
+
+
+def outcome(
+    *more: Answer, attempts: float | None = 1.0, left: Holdings = KEPT, lag: float = QUIET
+) -> Outcome:
     figures = Figures([*GOOD * 10, *more])
-    return Outcome(FAULT, figures, figures, attempts, recovery=0.1, lag=0.001, left=left)
+    return Outcome(FAULT, figures, figures, attempts, recovery=0.1, lag=lag, left=left)
 
 
-def passed(*during: Answer, questions: int = 1) -> Passage:
+def passed(*during: Answer, questions: int = 1, lag: float = QUIET) -> Passage:
     asked = Counter({questions: len(during)})
     usual = Figures([allowed(200, "")])
-    return Passage("killed", Entrance.PROXY, usual, Figures(during), asked, 0.1, 0.001)
+    return Passage("killed", Entrance.PROXY, usual, Figures(during), asked, 0.1, lag)
 
 
 def test_what_is_right_or_was_foreseen_passes() -> None:
@@ -71,6 +77,25 @@ def test_an_outage_made_worse_is_told() -> None:
 def test_what_is_left_behind_is_told(left: Holdings) -> None:
     [broken] = judge(outcome(left=left))
     assert broken.startswith("left behind")
+
+
+@pytest.mark.parametrize(
+    ("measured", "is_noise"),
+    [
+        (outcome(LATE, lag=BUSY), True),
+        (outcome(LATE), False),
+        (outcome(lag=BUSY), False),
+        (outcome(LATE, forbidden(200, "policy_allow"), lag=BUSY), False),
+        (passed(allowed(500, "", seconds=0.61), lag=BUSY), True),
+        (passed(allowed(500, "", seconds=0.61)), False),
+        (passed(allowed(500, ""), lag=BUSY), False),
+        (passed(allowed(200, "", seconds=0.61), lag=BUSY), False),
+    ],
+)
+def test_a_late_answer_may_be_a_busy_machine_s_and_a_wrong_one_never(
+    measured: Outcome | Passage, *, is_noise: bool
+) -> None:
+    assert measured.is_noise == is_noise
 
 
 def test_a_caller_is_told_no_by_the_deadline_after_one_question() -> None:

@@ -51,17 +51,22 @@ class Outcome:
         """How many seconds after what is promised the answers came, at the p99; 0 for none."""
         return max(0.0, self.during.percentile(0.99) - DEADLINE - MARGIN)
 
+    @property
+    def is_noise(self) -> bool:
+        """Whether a promise was broken that the machine may have broken.
+
+        A wrong answer is the fault of no machine.
+        """
+        return self.lag > NOISE and not self.whole.wrong and bool(judge(self))
+
 
 def undergo(fault: Fault, rig: Rig) -> Outcome:
     """Cause the fault on a service of its own, and return what became of it.
 
-    When a promise was broken, and the asker was late, too, it may have been the machine: that is
-    tried once more. A wrong answer is the fault of no machine.
+    What may have been the machine is tried once more.
     """
     outcome = _undergo(fault, rig)
-    if judge(outcome) and outcome.lag > NOISE and not outcome.whole.wrong:
-        return _undergo(fault, rig)
-    return outcome
+    return _undergo(fault, rig) if outcome.is_noise else outcome
 
 
 def _undergo(fault: Fault, rig: Rig) -> Outcome:
