@@ -77,7 +77,7 @@ async def pdp_to_ask(
     """
     from authorizer.config.settings import Log, LogFormat, LogLevel  # noqa: PLC0415 - the same
     from authorizer.instrumentation import logging as log  # noqa: PLC0415 - the same
-    from authorizer.wiring import running_pdp  # noqa: PLC0415 - the same
+    from authorizer.wiring.pdp import running_pdp  # noqa: PLC0415 - the same
 
     if not has_pdp(options, loaded):
         yield None

@@ -96,7 +96,7 @@ async def _explain(
     import time  # noqa: PLC0415 - `--help` need not wait for any of these
 
     from authorizer.explain.trace import explain  # noqa: PLC0415
-    from authorizer.wiring import build_snapshot  # noqa: PLC0415
+    from authorizer.wiring.snapshot import build_snapshot  # noqa: PLC0415
 
     snapshot = build_snapshot(loaded)
     async with pdp_to_ask(options, loaded) as pdp:

@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
     import json  # noqa: PLC0415 - `--help` need not wait for any of these
 
     from authorizer.explain.table import table_data, table_text  # noqa: PLC0415
-    from authorizer.wiring import build_snapshot  # noqa: PLC0415
+    from authorizer.wiring.snapshot import build_snapshot  # noqa: PLC0415
 
     table = build_snapshot(load_options(options)).routes
     if options.format == "json":

@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
 
             await supervise(loaded)
         else:
-            from authorizer.wiring import serve  # noqa: PLC0415 - the same
+            from authorizer.wiring.service import serve  # noqa: PLC0415 - the same
 
             await serve(loaded)
 

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     from authorizer.suites.coverage import measure  # noqa: PLC0415
     from authorizer.suites.junit import junit  # noqa: PLC0415
     from authorizer.suites.report import report  # noqa: PLC0415
-    from authorizer.wiring import build_snapshot  # noqa: PLC0415
+    from authorizer.wiring.snapshot import build_snapshot  # noqa: PLC0415
 
     loaded = load_options(options)
     snapshot = build_snapshot(loaded)

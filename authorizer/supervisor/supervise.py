@@ -23,13 +23,10 @@ from authorizer.server.tls import Certificate
 from authorizer.supervisor.messages import ClearCache, Job, Told
 from authorizer.supervisor.pool import Pool
 from authorizer.supervisor.worker import Worker
-from authorizer.wiring import (
-    build_snapshot,
-    described,
-    follow_config,
-    on_stop_signals,
-    run_embedded,
-)
+from authorizer.wiring.following import follow_config
+from authorizer.wiring.pdp import run_embedded
+from authorizer.wiring.service import described, on_stop_signals
+from authorizer.wiring.snapshot import build_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +47,7 @@ _log = structlog.get_logger()
 async def supervise(loaded: Loaded) -> None:
     """Serve with `server.workers` processes until SIGTERM or SIGINT; a second one ends them.
 
-    Raises as `wiring.serve` does, and WorkersFailed where no worker comes up.
+    Raises as `serve` does, and WorkersFailed where no worker comes up.
     """
     settings, origin = loaded.settings, loaded.origin
     stopping, insisting = asyncio.Event(), asyncio.Event()

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from authorizer.instrumentation.logging import Shared
 from authorizer.supervisor.link import Link
 from authorizer.supervisor.messages import Answer, Ask, ClearCache, Farewell, Job, Ready, Told
-from authorizer.wiring import Inherited, on_stop_signals, start
+from authorizer.wiring.service import Inherited, on_stop_signals, start
 
 if TYPE_CHECKING:
-    from authorizer.wiring import Service
+    from authorizer.wiring.service import Service
 
 
 async def work(connected: socket.socket) -> None:
-    """Do the job that comes first on the socket, until SIGTERM. Raises as `wiring.serve` does."""
+    """Do the job that comes first on the socket, until SIGTERM. Raises as `serve` does."""
     stopping = asyncio.Event()
     on_stop_signals(stopping.set)
     link = await Link.over(connected)

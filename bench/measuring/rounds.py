@@ -13,7 +13,7 @@ from authorizer.config.loading import load
 from authorizer.contract.decode import decode
 from authorizer.engine import Question, translate
 from authorizer.pdp.messages import Questions
-from authorizer.wiring import build_snapshot
+from authorizer.wiring.snapshot import build_snapshot
 from bench.measuring import loads, programs, stub, workloads
 
 if TYPE_CHECKING:

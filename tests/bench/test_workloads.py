@@ -10,7 +10,7 @@ import pytest
 from authorizer.config.loading import load
 from authorizer.contract.decode import decode
 from authorizer.engine import Question, translate
-from authorizer.wiring import build_snapshot
+from authorizer.wiring.snapshot import build_snapshot
 from bench.measuring import workloads
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sessions import NOW, question, session
 from authorizer.config.loading import load
 from authorizer.expressions.cel import Bindings
 from authorizer.model import Deny, Principal
-from authorizer.wiring import build_snapshot
+from authorizer.wiring.snapshot import build_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,7 +21,7 @@ from authorizer.principals.identity import Rejected
 from authorizer.principals.kept import KeptPrincipals
 from authorizer.principals.profiles import Profiles, compile_profiles
 from authorizer.source.yaml import load_yaml
-from authorizer.wiring import build_snapshot
+from authorizer.wiring.snapshot import build_snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from authorizer.errors import ConfigError
 from authorizer.model import Deny, Principal, Reason
 from authorizer.principals.profiles import Profiles, compile_profiles
 from authorizer.source.yaml import load_yaml
-from authorizer.wiring import build_snapshot
+from authorizer.wiring.snapshot import build_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

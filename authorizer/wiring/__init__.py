@@ -1,0 +1,1 @@
+"""The one place that names concrete classes: what `serve` is made of, and in which order."""
