@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 import time
 import weakref
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from authorizer.bounded import Bounded
 from authorizer.pdp.checktext import text_of
 
 if TYPE_CHECKING:
@@ -58,12 +58,10 @@ class KeptAnswers:
     ) -> None:
         self.hits = 0
         self.misses = 0
-        self._limit: Final = limit
         self._monotonic: Final = monotonic
         self._now: Final = now
         self._generation = 0
-        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._size = 0
+        self._entries: Bounded[_Key, _Entry] = Bounded(limit)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -71,7 +69,7 @@ class KeptAnswers:
     @property
     def size(self) -> int:
         """The bytes that are kept, by the same estimate as the limit."""
-        return self._size
+        return self._entries.size
 
     @property
     def generation(self) -> int:
@@ -91,11 +89,11 @@ class KeptAnswers:
 
         None where there is none, or the question's JWT is over.
         """
-        entry = self._entries.get(asked.key)
+        entry = self._entries.peek(asked.key)
         if entry is not None:
             age = asked.at - entry.at
             if age < max_age and not self._is_over(asked):
-                self._entries.move_to_end(asked.key)
+                self._entries.use(asked.key)
                 self.hits += 1
                 return entry.answer, age
         self.misses += 1
@@ -109,20 +107,12 @@ class KeptAnswers:
         if asked.generation != self._generation:
             return
         named = replace(answer, request_id=answer.request_id or request_id)
-        size = _size(asked.key, named)
-        if size > self._limit:
-            return
-        self._drop(asked.key)
-        self._entries[asked.key] = _Entry(named, asked.at, size)
-        self._size += size
-        while self._size > self._limit:
-            self._drop(next(iter(self._entries)))
+        self._entries.put(asked.key, _Entry(named, asked.at), _size(asked.key, named))
 
     def clear(self) -> None:
         """Forget all; what was asked until now is not kept when it is answered."""
         self._generation += 1
         self._entries.clear()
-        self._size = 0
 
     def _is_over(self, asked: Asked) -> bool:
         aux_data = asked.key[1]
@@ -130,16 +120,10 @@ class KeptAnswers:
             return False
         return self._now() >= aux_data.expires_at
 
-    def _drop(self, key: _Key) -> None:
-        entry = self._entries.pop(key, None)
-        if entry is not None:
-            self._size -= entry.size
-
 
 class _Entry(msgspec.Struct, frozen=True, gc=False):
     answer: PdpAnswer
     at: float
-    size: int
 
 
 def _size(key: _Key, answer: PdpAnswer) -> int:

@@ -6,11 +6,11 @@ an object in order). What was built from them is kept, and with it the message t
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
+from authorizer.bounded import Bounded
 from authorizer.model import Deny
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ class KeptPrincipals:
     """
 
     def __init__(self, limit: int = DEFAULT_LIMIT) -> None:
-        self._limit = limit
-        self._entries: OrderedDict[_Key, _Entry] = OrderedDict()
-        self._size = 0
+        self._entries: Bounded[_Key, _Entry] = Bounded(limit)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -44,13 +42,13 @@ class KeptPrincipals:
     @property
     def size(self) -> int:
         """The bytes that are kept, by the same estimate as the limit."""
-        return self._size
+        return self._entries.size
 
     def extra_of(
         self, profiles: tuple[str, ...], subject: str, text: bytes
     ) -> Mapping[str, Any] | None:
         """Return what the JSON `text` says where it was read, and checked, before; else None."""
-        entry = self._entries.get((profiles, subject, text))
+        entry = self._entries.peek((profiles, subject, text))
         return None if entry is None else entry.extra
 
     def identify(self, request: AccessRequest, profiles: Profiles, now: float) -> Principal | Deny:
@@ -62,30 +60,20 @@ class KeptPrincipals:
             # Without bytes, nothing tells one `extra` from another.
             return profiles.identify(request, now)
         key = (request.profiles, request.subject, request.extra_bytes)
-        entry = self._entries.get(key)
+        entry = self._entries.peek(key)
         if entry is not None:
-            self._entries.move_to_end(key)
+            self._entries.use(key)
             return entry.built.principal_of(request, now)
         built = profiles.build(request, now)
         if isinstance(built, Deny):
             return built
-        self._keep(key, _Entry(request.extra, built, _size(key)))
+        self._entries.put(key, _Entry(request.extra, built), _size(key))
         return built.principal_of(request, now)
-
-    def _keep(self, key: _Key, entry: _Entry) -> None:
-        if entry.size > self._limit:
-            return
-        self._entries[key] = entry
-        self._size += entry.size
-        while self._size > self._limit:
-            _, oldest = self._entries.popitem(last=False)
-            self._size -= oldest.size
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False):
     extra: Mapping[str, Any] | None
     built: Built
-    size: int
 
 
 def _size(key: _Key) -> int:
