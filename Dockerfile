@@ -37,7 +37,7 @@ RUN /build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /
     && python -m pip --python /opt/authorizer/bin/python uninstall --yes grpcio-tools setuptools \
     && /opt/authorizer/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         /opt/authorizer/lib \
-    && /opt/authorizer/bin/python -c "import authorizer.wiring"
+    && /opt/authorizer/bin/python -c "import authorizer.lint.run, authorizer.supervisor.supervise, authorizer.supervisor.work"
 
 FROM node:${NODE_TAG} AS cerbos
 WORKDIR /src

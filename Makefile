@@ -4,12 +4,12 @@ BIN    := .venv/bin
 TOOLS  := .tools/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint bench lock audit sbom docs clean
+.PHONY: help setup run demo test lint bench soak lock audit sbom docs clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/dev ## Make .venv/ (Python packages) and .tools/ (the real programs; needs npm and Go)
+setup: .venv/dev ## Make .venv/ (Python packages) and .tools/ (the real programs; needs npm, Go and a C compiler)
 	@$(PYTHON) tools/install.py
 
 run: .venv/runtime ## Run the authorizer with an embedded PDP on the example (needs npm, no Go)
@@ -20,7 +20,7 @@ demo: .venv/runtime ## Run the whole chain with Kratos and Oathkeeper; CHECK=1 w
 	@$(PYTHON) tools/install.py
 	@$(BIN)/python tools/demo.py $(if $(CHECK),--check)
 
-test: setup lint ## Pass all tests, the chain through the real programs included
+test: setup lint ## Pass all tests, the chain through the real programs included (needs Linux, npm, Go and a C compiler)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerfile
@@ -35,7 +35,14 @@ bench: .venv/dev ## Measure decisions, and loading, matching and reloading many 
 	@$(BIN)/python bench/decisions.py
 	@$(BIN)/python bench/routing.py
 	@$(BIN)/python bench/reload.py
-	@PYTHONPATH=tests $(BIN)/python bench/overload.py
+	@$(BIN)/python bench/overload.py
+
+soak: .venv/dev ## Soak a service for 10 minutes, with faults, reloads and renewals meanwhile (needs Linux)
+	@$(PYTHON) tools/install.py cerbos toxiproxy vegeta
+	@$(BIN)/python bench/soak.py
+
+# They are built from what the tests are built from.
+bench soak: export PYTHONPATH := tests
 
 docs: .venv/dev ## Write the generated pages of docs/ anew
 	@$(BIN)/python -m authorizer.config.reference docs/configuration.md

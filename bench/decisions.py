@@ -8,7 +8,7 @@ round, what is asked is: the authorizer; the PDP itself, by its generated stub; 
 handler that does nothing. Times depend on the machine; what counts are the ratios to these floors.
 
 Prints tables, writes them with every number to bench/decisions.json, puts them between the marks in
-docs/performance.md, and draws its pictures. `--quick` proves that all of it works, in seconds, and
+docs/performance.md, and draws its pictures. `--quick` proves that all of it works, in a minute, and
 writes nothing. Linux only: it reads /proc.
 """
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 import time
 from dataclasses import asdict
@@ -37,11 +36,14 @@ if TYPE_CHECKING:
     from bench.measuring.workloads import Workload
 
 RESULTS: Final = programs.ROOT / "bench" / "decisions.json"
+# Where a decision went before much of it was saved: `profile` and `held` of `distinct`, as in
+# RESULTS, and what version, machine and date that is of.
+FORMER: Final = programs.ROOT / "bench" / "decisions-before.json"
 DOCS: Final = programs.ROOT / "docs"
 BEGIN: Final = "<!-- measured by bench/decisions.py -->"
 END: Final = "<!-- end -->"
 IN_FLIGHT: Final = (1, 16, 64)
-PROFILED: Final = ("distinct", "session", "page", "hot")
+PROFILED: Final = ("distinct", "session", "page", "hot", rounds.CACHED)
 
 
 def profile(everything: Everything, workload: Workload, in_flight: int) -> dict[str, float]:
@@ -101,15 +103,23 @@ def measure(options: argparse.Namespace) -> tuple[str, dict[str, str], dict[str,
         memory = held(asking.snapshot, known["distinct"].bodies(200, 0))
         sizes = sorted({rounds.ROUTES, max(options.routes)})
         starts = start.measure(Path(name), everything.pdp, rounds=options.rounds, sizes=sizes)
-    own = [report.own_cpu(a_round, rounds.GROWING_AT) for a_round in measured]
+    former = json.loads(FORMER.read_text())
     page = "\n\n".join(
         (
             f"{machine()}; {options.rounds} rounds of {options.seconds:g} s each",
             "### Against the floors",
             report.against_floors(measured),
-            f"Our own CPU is {statistics.median(own):.0f} µs a decision.",
+            report.own_cpu_says(measured),
             "### Where it goes",
             report.by_part(parts, memory),
+            "### Before and now",
+            f"*Before* is {former['of']}, on: {former['machine']}.",
+            report.since(
+                {"before": former["profile"], "now": parts["distinct"]},
+                {"before": former["held"], "now": memory},
+            ),
+            "### More processes",
+            report.more_processes(measured),
             "### By workload",
             report.figures(measured),
             "### By load",
@@ -119,8 +129,12 @@ def measure(options: argparse.Namespace) -> tuple[str, dict[str, str], dict[str,
         )
     )
     title = f"CPU of one decision in the authorizer, {rounds.GROWING_AT} in flight"
+    widest = max(sum(spent.values()) for spent in (parts["distinct"], former["profile"]))
     pictures = {
-        "performance-decision.svg": plot.waterfall(title, "µs", parts["distinct"]),
+        "performance-decision.svg": plot.waterfall(title, "µs", parts["distinct"], widest),
+        "performance-decision-before.svg": plot.waterfall(
+            f"{title}, before", "µs", former["profile"], widest
+        ),
         "performance-throughput.svg": report.throughputs(measured),
     }
     results = {
@@ -144,7 +158,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one short round; write nothing")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.seconds, options.routes = 1, 0.2, [10]
+        options.rounds, options.seconds, options.routes = 1, 0.4, [10]
     loads.require_wrk()
     require_py_spy()
     page, pictures, results = measure(options)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import subprocess
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from freeports import free_port
 from polling import until
+from processes import resume, stop
 
 from authorizer.config.addresses import TcpAddress
 
@@ -68,6 +67,11 @@ class CerbosServer:
     def _socket(self) -> Path:
         return self.folder / "grpc.sock"
 
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
     def start(self) -> None:
         config: dict[str, Any] = {
             "server": {
@@ -92,17 +96,16 @@ class CerbosServer:
             self.process = subprocess.Popen(
                 [self.program, "server", f"--config={path}"], stdout=log, stderr=log
             )
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
         until(self._listens, within=15)
 
     def stop(self) -> None:
-        """Stop it as SIGSTOP does, and return when each of its threads has stopped."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+        stop(self.pid)
 
     def resume(self) -> None:
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
+        resume(self.pid)
 
     def kill(self) -> None:
         if self.process is not None:

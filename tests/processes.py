@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -34,3 +35,15 @@ def memory(pid: int, *, peak: bool = False) -> int:
     found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
+
+
+def stop(pid: int) -> None:
+    """Stop a child as SIGSTOP does, and return when each of its threads has stopped."""
+    os.kill(pid, signal.SIGSTOP)
+    # The signal arrives later than kill() returns; until then the program may still answer.
+    os.waitid(os.P_PID, pid, os.WSTOPPED)
+
+
+def resume(pid: int) -> None:
+    """Let go on what was stopped."""
+    os.kill(pid, signal.SIGCONT)

@@ -105,6 +105,7 @@ class Service:
     current: Current
     cut: list[Cut]
     renewed: list[tuple[str, bool]]
+    abandoned: list[dict[str, Any]]
 
     async def connect(self, *, admin: bool = False, **options: Any) -> Wire:  # noqa: ANN401 - asyncio's
         at = self.listeners.admin_address if admin else self.listeners.address
@@ -181,6 +182,7 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
     current = Current(Snapshot(settings, compile_rules([]), profiles, "sha256:1", 1700000000.0))
     cut: list[Cut] = []
     renewed: list[tuple[str, bool]] = []
+    abandoned: list[dict[str, Any]] = []
     collaborators = Collaborators(
         settings=settings,
         origin=Origin(None),
@@ -196,9 +198,18 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
         exposition=lambda _: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
         clear_cache=lambda: None,
         on_credential=lambda setting, ok: renewed.append((setting, ok)),
+        on_abandoned=lambda **known: abandoned.append(known),
     )
     return Service(
-        Listeners(collaborators), collaborators, decision, sink, pdp, current, cut, renewed
+        Listeners(collaborators),
+        collaborators,
+        decision,
+        sink,
+        pdp,
+        current,
+        cut,
+        renewed,
+        abandoned,
     )
 
 

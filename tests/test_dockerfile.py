@@ -127,6 +127,23 @@ def test_what_is_copied_is_there_and_not_ignored() -> None:
         assert not any(fnmatch.fnmatch(secret, rule) for rule in allowed)
 
 
+def test_what_it_imports_as_a_proof_needs_all_that_a_decision_needs() -> None:
+    """Whatever is missing in the image shows when it is built."""
+    (proof,) = re.findall(r'python -c "import ([^"]+)"', DOCKERFILE.read_text("utf-8"))
+    shown = "import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {proof}; {shown}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    loaded = set(done.stdout.split())
+    for folder in ("wiring", "server", "supervisor", "instrumentation"):
+        modules = {path.stem for path in (ROOT / "authorizer" / folder).glob("[!_]*.py")}
+        assert {f"authorizer.{folder}.{name}" for name in modules} - loaded == set()
+
+
 @contextmanager
 def service(status: int) -> Iterator[int]:
     """Answer `GET /health/alive` with `status`; yield the port."""

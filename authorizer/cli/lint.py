@@ -40,6 +40,20 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
         epilog=_EPILOG,
         allow_abbrev=False,
     )
+    _add_inputs(parser)
+    add = parser.add_argument
+    add(
+        "--cerbos",
+        metavar="FILE",
+        help="the cerbos program, which compiles the policies; default: that of an embedded PDP",
+    )
+    add("--format", choices=("text", "json", "github"), default="text", help="default: text")
+    add("--strict", action="store_true", help="let warnings fail too")
+    parser.set_defaults(run=run)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name what is looked at."""
     add = parser.add_argument
     add(
         "paths",
@@ -76,14 +90,6 @@ def register(commands: Any) -> None:  # noqa: ANN401 - argparse does not name it
         metavar="FILE",
         help="Kratos's configuration: says whether people write their own traits",
     )
-    add(
-        "--cerbos",
-        metavar="FILE",
-        help="the cerbos program, which compiles the policies; default: that of an embedded PDP",
-    )
-    add("--format", choices=("text", "json", "github"), default="text", help="default: text")
-    add("--strict", action="store_true", help="let warnings fail too")
-    parser.set_defaults(run=run)
 
 
 @telling

@@ -6,8 +6,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
+from authorizer import tether
 from authorizer.cli.serve import run_to_its_end
-from authorizer.pdp import tether
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -306,7 +306,11 @@ _PLAIN_TYPES: Final = {(Type.STRING, 0): "STRING", (Type.STRINGS, 1): "STRING"}
 
 
 def _plain_walk(text: str, names: Mapping[str, str]) -> Expression | None:
-    """Return an expression that is names with dots between them; None where CEL has to judge."""
+    """Return an expression that is names with dots between them; None where CEL has to judge.
+
+    Where no expression computes anything, which is the rule, CEL is never loaded: it takes 14 MiB
+    and 40 ms of the start. A property of the tests holds what is returned to CEL's own verdict.
+    """
     if not _NAMES.fullmatch(text):
         return None
     name, *keys = text.split(".")
@@ -314,8 +318,15 @@ def _plain_walk(text: str, names: Mapping[str, str]) -> Expression | None:
     type_name = "DYN" if kind == Type.ANY else _PLAIN_TYPES.get((kind, len(keys)))
     if type_name is None or not _WORDS.isdisjoint(keys):
         return None
-    reference = Reference(name, tuple(keys))
-    return Expression(text, type_name, (reference,), False, (name, *keys), None, None)  # noqa: FBT003 - it builds no list
+    return Expression(
+        text=text,
+        type_name=type_name,
+        references=(Reference(name, tuple(keys)),),
+        builds_lists=False,
+        _walk=(name, *keys),
+        _env=None,
+        _program=None,
+    )
 
 
 def _tree(program: Any) -> Any:  # noqa: ANN401 - the library's types

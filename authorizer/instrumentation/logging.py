@@ -72,13 +72,12 @@ class RunningLog:
         level = self._level = _LEVELS[settings.level.value.upper()]
         render = _renderer(settings, descriptor)
         self._is_json = render is _render_json
-        self._last: Mapping[str, Any] = {}
-        if shared is not None and shared.worker is not None:
-            self._last = {"worker": shared.worker}
-            render = _of_worker(shared.worker, render)
+        # What each line ends with, however it is made.
+        worker = None if shared is None else shared.worker
+        last = self._last = {} if worker is None else {"worker": worker}
         self._writer = LineWriter(
             descriptor,
-            render,
+            lambda event: render({**event, **last}),
             limit=settings.queue,
             on_loss=_loss,
             turn=nullcontext if shared is None else shared.turn,
@@ -191,14 +190,6 @@ def _renderer(settings: Log, descriptor: int) -> Callable[[Event], str]:
         return _render_json
     # https://no-color.org
     return _console_renderer(colors=is_terminal and not os.environ.get("NO_COLOR"))
-
-
-def _of_worker(number: int, render: Callable[[Event], str]) -> Callable[[Event], str]:
-    def render_with_number(event: Event) -> str:
-        event["worker"] = number
-        return render(event)
-
-    return render_with_number
 
 
 _encode = msgspec.json.Encoder().encode

@@ -96,6 +96,11 @@ class Metrics:
         )
         for reason in CUT_REASONS:
             self._connections_cut.labels(reason)
+        self.abandoned = Counter(
+            "authorizer_abandoned_total",
+            "Requests that ended without an answer: their connection was closed before.",
+            registry=registry,
+        )
         self._credentials = Gauge(
             "authorizer_credentials_last_reload_success",
             "1 if the files of this setting are what counts, 0 if the newest were refused.",

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from authorizer.instrumentation.few import Few
 from authorizer.model import Reason
 
 if TYPE_CHECKING:
     from authorizer.model import DecisionRecord
-
-# So many are passed on in each second.
-PASSED_ON: Final = 10
-_SECOND: Final = 1.0
 
 _log = structlog.get_logger()
 
@@ -33,23 +29,17 @@ class Thinned:
 
     def __init__(self, sink: _Sink) -> None:
         self._sink = sink
-        self._seen = 0
+        self._few = Few(_say_more)
 
     def record(self, record: DecisionRecord) -> None:
         """Pass on one record, or count it. Called on the event loop."""
-        if record.outcome.reason is Reason.OVERLOADED:
-            if not self._seen:
-                asyncio.get_running_loop().call_later(_SECOND, self._sum_up)
-            self._seen += 1
-            if self._seen > PASSED_ON:
-                return
-        self._sink.record(record)
+        if record.outcome.reason is not Reason.OVERLOADED or self._few.passes():
+            self._sink.record(record)
 
-    def _sum_up(self) -> None:
-        more, self._seen = self._seen - PASSED_ON, 0
-        if more > 0:
-            _log.error(
-                "authorization.overloaded",
-                more=more,
-                detail="refused as overloaded, beside those in the log",
-            )
+
+def _say_more(more: int) -> None:
+    _log.error(
+        "authorization.overloaded",
+        more=more,
+        detail="refused as overloaded, beside those in the log",
+    )

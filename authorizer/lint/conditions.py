@@ -87,6 +87,13 @@ class Rule:
     scope: Scope
     outputs: tuple[Expression, ...] = ()
 
+    def conditions(self) -> Iterator[tuple[Condition, Scope]]:
+        """Yield its condition and those of its derived roles, as far as there are, with scopes."""
+        parts: tuple[Rule | DerivedRole, ...] = (self, *self.derived)
+        for part in parts:
+            if part.condition is not None:
+                yield part.condition, part.scope
+
 
 @dataclass(frozen=True, slots=True)
 class Undefined:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.conditions import Conditions, read_conditions
 from authorizer.lint.glob import glob_regex
-from authorizer.lint.resources import read_schema
+from authorizer.lint.resource_schemas import read_schema
 from authorizer.lint.view import whole
 from authorizer.source.files import files_under
 

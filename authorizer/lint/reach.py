@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -23,7 +23,7 @@ from authorizer.routing.reading import Ambiguous, locate
 from authorizer.routing.table import Matched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from authorizer.lint.access_rules import AccessRule
     from authorizer.lint.urlpattern import Prefix
@@ -70,49 +70,61 @@ def explore(table: RouteTable, rules: Sequence[AccessRule]) -> Reach:
     readable = [rule for rule in rules if rule.pattern is not None]
     written = _Written(readable)
     origins = _origins(readable)
-    by_route: dict[str, tuple[AccessRule, ...]] = {}
-    methods: dict[str, frozenset[str]] = {}
-    passing: dict[str, tuple[AccessRule, ...]] = {}
-    lacking: dict[str, tuple[AccessRule, ...]] = {}
+    seen: dict[str, _Seen] = {}
     covered: dict[AccessRule, set[str]] = defaultdict(set)
     for route in table.routes:
-        reaching: dict[AccessRule, None] = {}
-        seen: set[str] = set()
-        others: dict[AccessRule, None] = {}
-        without: dict[AccessRule, None] = {}
-        for origin, path in _urls(route, written, origins):
-            for rule in readable:
-                if not _matches(rule, origin + path):
-                    continue
-                common = _common(rule, route)
-                owned = {
-                    method
-                    for method in common or route.methods
-                    if _owns(route, table, origin, path, method)
-                }
-                if not owned:
-                    continue
-                if not common:
-                    if rule.asks:
-                        without[rule] = None
-                    continue
-                if rule.asks:
-                    reaching[rule] = None
-                    seen |= owned
-                    covered[rule].add(path)
-                else:
-                    others[rule] = None
-        by_route[route.id] = tuple(reaching)
-        methods[route.id] = frozenset(seen)
-        passing[route.id] = tuple(others)
-        lacking[route.id] = tuple(without)
+        one = seen[route.id] = _Seen()
+        urls = _urls(route, written, origins)
+        for rule, path, methods in _meetings(route, table, readable, urls):
+            one.note(rule, path, methods)
+        for rule, paths in one.reaching.items():
+            covered[rule] |= paths
     return Reach(
-        by_route,
-        methods,
-        passing,
-        lacking,
-        {rule: tuple(_uncovered(rule, table, covered[rule])) for rule in readable if rule.asks},
+        rules={name: tuple(one.reaching) for name, one in seen.items()},
+        methods={name: frozenset(one.methods) for name, one in seen.items()},
+        passing={name: tuple(one.passing) for name, one in seen.items()},
+        lacking={name: tuple(one.lacking) for name, one in seen.items()},
+        uncovered={
+            rule: tuple(_uncovered(rule, table, covered[rule])) for rule in readable if rule.asks
+        },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of one route, as in `Reach`; `reaching` has the paths on which a rule does."""
+
+    reaching: dict[AccessRule, set[str]] = field(default_factory=dict)
+    methods: set[str] = field(default_factory=set)
+    passing: dict[AccessRule, None] = field(default_factory=dict)
+    lacking: dict[AccessRule, None] = field(default_factory=dict)
+
+    def note(self, rule: AccessRule, path: str, methods: Collection[str]) -> None:
+        """Note a rule that matches a path of the route, for these of its methods."""
+        if methods and rule.asks:
+            self.reaching.setdefault(rule, set()).add(path)
+            self.methods.update(methods)
+        elif methods:
+            self.passing[rule] = None
+        elif rule.asks:
+            self.lacking[rule] = None
+
+
+def _meetings(
+    route: Route,
+    table: RouteTable,
+    rules: Iterable[AccessRule],
+    urls: Iterable[tuple[str, str]],
+) -> Iterator[tuple[AccessRule, str, Collection[str]]]:
+    """Yield rules that match URLs of a route: the path, and the route's methods that a rule has."""
+    for origin, path in urls:
+        for rule in rules:
+            if not _matches(rule, origin + path):
+                continue
+            common = _common(rule, route)
+            asked = common or route.methods
+            if owned := {one for one in asked if _owns(route, table, origin, path, one)}:
+                yield rule, path, owned if common else ()
 
 
 def _matches(rule: AccessRule, url: str) -> bool:

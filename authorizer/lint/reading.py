@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An attribute that is read: the keys below `P.attr`, and where, in characters."""
+    """An attribute that is read: the keys below `attr`, and where, in characters."""
 
     path: tuple[str, ...]
     at: int

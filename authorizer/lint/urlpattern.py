@@ -7,6 +7,7 @@ rule/engine_regexp.go, engine_glob.go.)
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,11 +17,24 @@ from authorizer.lint.glob import glob_regex
 from authorizer.lint.regex import compile_regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from authorizer.lint.expansion import Expansion
 
 _GLOB_SEPARATORS: Final = "./"
-# For a pattern that begins with something open.
-_ANYWHERE: Final = ("https://host.example/", "https://host.example/a")
+_HOST: Final = "host.example"
+# For a pattern of which no alternative can be read.
+_ANYWHERE: Final = tuple(
+    f"{scheme}://{_HOST}{rest}" for scheme in ("https", "http") for rest in ("/", "/a", ":80/", "")
+)
+# What an open part may stand for, where a URL's beginning lies in it: each of its pieces.
+_BEGINNINGS: Final = (
+    *(f"https://{_HOST}/", f"https://{_HOST}", f"https://{_HOST}:80/", "https://", "https"),
+    *(f"://{_HOST}/", f"://{_HOST}", "://", f"s://{_HOST}/", f"s://{_HOST}", "s://"),
+    *(f"//{_HOST}/", f"//{_HOST}", "//", f"{_HOST}/", _HOST),
+)
+# So many open parts may share the beginning, as in `<[a-z]+>:<.*>`.
+_MAX_OPENED: Final = 2
 _ANY_SCHEME: Final = re.compile(r"[^:/]*://[^/]*(/.*)?", re.DOTALL)
 _URL: Final = re.compile(r"(https?)://([^/]+)(/.*)?", re.DOTALL)
 # .NET's spelling of what Python spells otherwise.
@@ -76,11 +90,29 @@ def parse_url_pattern(text: str, *, is_glob: bool) -> UrlPattern:
             regex += f"({_FLAGS.sub(_scoped, _NAMED.sub('(?P<', piece))})"
     compiled = compile_regex(f"^{regex}$")
     expansions = expand(regex)
-    texts = [text for expansion in expansions for text in samples(expansion)]
-    urls = [url for url in map(_with_scheme, texts) if compiled.match(url)]
-    urls = urls or [url for url in _ANYWHERE if compiled.match(url)]
+    urls = [url for expansion in expansions for url in _urls(expansion, compiled)]
+    urls = urls or _of(_ANYWHERE, compiled)
     prefixes = dict.fromkeys(_prefix(expansion) for expansion in expansions)
     return UrlPattern(compiled, tuple(dict.fromkeys(urls)), tuple(prefixes))
+
+
+def _urls(expansion: Expansion, compiled: re.Pattern[str]) -> list[str]:
+    """Return URLs of one alternative, also where its scheme and host lie in its open parts."""
+    if found := _of(samples(expansion), compiled):
+        return found
+    opened = [number for number, part in enumerate(expansion) if isinstance(part, Open)]
+    for count in range(1, min(len(opened), _MAX_OPENED) + 1):
+        for beginnings in itertools.product(_BEGINNINGS, repeat=count):
+            given = dict(zip(opened, beginnings, strict=False))
+            parts = tuple(given.get(number, part) for number, part in enumerate(expansion))
+            if found := _of(samples(parts), compiled):
+                return found
+    return []
+
+
+def _of(texts: Iterable[str], compiled: re.Pattern[str]) -> list[str]:
+    """Return those of the texts that are URLs and that the pattern matches."""
+    return [url for url in map(_with_scheme, texts) if _URL.fullmatch(url) and compiled.match(url)]
 
 
 def _with_scheme(text: str) -> str:

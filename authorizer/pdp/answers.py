@@ -1,6 +1,6 @@
 """What a PDP answered before, for a route that lets an answer be used again (`cache`).
 
-Pure: no PDP, no route. Whoever asks looks here first, and brings here what was answered.
+It knows no PDP and no route. Whoever asks looks here first, and brings here what was answered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from authorizer.pdp.checktext import text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from authorizer.model import AuxData, Check, PdpAnswer, Principal
+    from authorizer.model import AuxData, Check, CheckResult, PdpAnswer, Principal
 
 DEFAULT_LIMIT: Final = 16 * 1024 * 1024
 
@@ -133,7 +133,7 @@ def _size(key: _Key, answer: PdpAnswer) -> int:
     return _ENTRY + len(text) + tokens + named + sum(map(_size_of_result, answer.results))
 
 
-def _size_of_result(result: Any) -> int:  # noqa: ANN401 - as below
+def _size_of_result(result: CheckResult) -> int:
     values = (result.outputs, result.validation_errors)
     return 256 + sum(map(_size_of_value, values))
 

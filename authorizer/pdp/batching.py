@@ -271,6 +271,8 @@ class _Lane:
     def _send(self, call: _Call) -> None:
         """Make a call in a task, as it is nobody's alone."""
         self._close(call)
+        if not call.questions:
+            return  # whoever asked has left
         if call not in self._calls:
             self._calls.append(call)
         if call.task is None:
@@ -370,6 +372,8 @@ class _Lane:
     def _leave(self, waiter: _Waiter) -> None:
         """Take a waiter away, and what nobody waits for any more."""
         question = waiter.question
+        if waiter not in question.waiters:
+            return  # the call ended in the turn in which the waiter was cancelled
         question.waiters.remove(waiter)
         call = question.call
         if question.waiters or call is None:

@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Final
 
-from authorizer.pdp.backoff import Backoff
+from authorizer.backoff import Backoff
 
 
 class State(enum.StrEnum):

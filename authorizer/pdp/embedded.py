@@ -26,10 +26,10 @@ import structlog
 from cerbos.request.v1 import request_pb2
 from cerbos.svc.v1 import svc_pb2_grpc
 
+from authorizer import tether
+from authorizer.backoff import Backoff
 from authorizer.config.addresses import parse_target
 from authorizer.errors import ConfigError, PdpUnavailable, Problem
-from authorizer.pdp import tether
-from authorizer.pdp.backoff import Backoff
 from authorizer.pdp.channel import ask_health, describe, open_channel
 from authorizer.pdp.childlog import ChildLine, read_line
 from authorizer.pdp.compilation import NO_CERBOS, compile_policies

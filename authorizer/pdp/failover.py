@@ -1,4 +1,4 @@
-"""Several PDPs behind the port: asked in turn, and passed over while they fail.
+"""Several PDPs behind the port: whoever has least to do is asked, and passed over when it fails.
 
 gRPC's own balancing, health checks and retries were measured first: while one of two PDPs is
 stopped, so that it accepts and never answers, they fail half of all calls for as long as it lasts.
@@ -73,14 +73,19 @@ class _Endpoint:
     open: Open
     pdp: Pdp
     breaker: Breaker = field(default_factory=Breaker)
+    # How many calls are on their way. Who hangs soon has the most, long before it has failed.
+    calls: int = 0
 
 
-def choose(breakers: Sequence[Breaker], turn: int, now: float, *, may_probe: bool) -> int | None:
+def choose(
+    breakers: Sequence[Breaker], calls: Sequence[int], turn: int, now: float, *, may_probe: bool
+) -> int | None:
     """Return which endpoint is asked first, by its position; None: nobody may be asked.
 
     Whoever is due for a probe comes first, or nobody would find out that it is back, but only
-    with `may_probe`: when another may be asked after it, or nobody else is left. Then those with a
-    closed breaker, in turn; then those that rejected, but answered.
+    with `may_probe`: when another may be asked after it, or nobody else is left. Then, of those
+    with a closed breaker, whoever has the fewest calls open, in turn where several have; then
+    those that rejected, but answered.
     """
     count = len(breakers)
     order = [(turn + step) % count for step in range(count)]
@@ -88,20 +93,27 @@ def choose(breakers: Sequence[Breaker], turn: int, now: float, *, may_probe: boo
     due = [index for index in order if breakers[index].due(now)]
     if due and (may_probe or not closed):
         return due[0]
-    return next(iter(closed or _answering(breakers, order)), None)
+    return min(closed or _answering(breakers, order), key=calls.__getitem__, default=None)
 
 
-def fallback(breakers: Sequence[Breaker], first: int) -> int | None:
-    """Return which endpoint may be asked after `first` failed: the one that fails least."""
+def fallback(breakers: Sequence[Breaker], calls: Sequence[int], first: int) -> int | None:
+    """Return which endpoint may be asked after `first` failed: the one that fails least.
+
+    Of several, it is the one with the fewest calls open.
+    """
     count = len(breakers)
     others = [(first + step) % count for step in range(1, count)]
     closed = [index for index in others if breakers[index].state is State.CLOSED]
     usable = closed or _answering(breakers, others)
-    return min(usable, key=lambda index: breakers[index].failures, default=None)
+    return min(usable, key=lambda index: (breakers[index].failures, calls[index]), default=None)
 
 
 def _answering(breakers: Sequence[Breaker], order: Sequence[int]) -> list[int]:
     return [index for index in order if breakers[index].answers]
+
+
+def _seen(endpoints: Sequence[_Endpoint]) -> tuple[list[Breaker], list[int]]:
+    return [one.breaker for one in endpoints], [one.calls for one in endpoints]
 
 
 class FailoverPdp:
@@ -220,22 +232,27 @@ class FailoverPdp:
         count = len(endpoints)
         turn = self._turn % count
         if self._all_well:  # as they nearly always are, and 4 us cheaper than to choose
+            fewest = endpoints[turn].calls
+            if fewest:
+                for other in range(turn + 1 - count, turn):  # below zero: counted from the end
+                    if endpoints[other].calls < fewest:
+                        fewest, turn = endpoints[other].calls, other % count
             self._turn = turn + 1
             return endpoints[turn], endpoints[(turn + 1) % count] if count > 1 else None
-        breakers = [endpoint.breaker for endpoint in endpoints]
-        chosen = choose(breakers, turn, self._clock(), may_probe=may_probe)
+        breakers, calls = _seen(endpoints)
+        chosen = choose(breakers, calls, turn, self._clock(), may_probe=may_probe)
         if chosen is None:
             names = ", ".join(endpoint.name for endpoint in endpoints)
             raise PdpUnavailable(names, "failed again and again, and is not asked at present")
-        self._turn = turn + 1
+        self._turn = chosen + 1
         return endpoints[chosen], self._after(endpoints[chosen])
 
     def _after(self, first: _Endpoint) -> _Endpoint | None:
         endpoints = self._endpoints
         if first not in endpoints:  # it left while it was asked
             endpoints = (first, *endpoints)
-        position = endpoints.index(first)
-        second = fallback([endpoint.breaker for endpoint in endpoints], position)
+        breakers, calls = _seen(endpoints)
+        second = fallback(breakers, calls, endpoints.index(first))
         return None if second is None else endpoints[second]
 
     async def _attempt(
@@ -248,6 +265,7 @@ class FailoverPdp:
         pdp, given = endpoint.pdp, limit.remaining()
         self._move(endpoint, endpoint.breaker.began(self._clock()))
         epoch = endpoint.breaker.epoch
+        endpoint.calls += 1
         event, result = Event.ABANDONED, "abandoned"
         try:
             answer = await ask(pdp, limit)
@@ -269,6 +287,7 @@ class FailoverPdp:
             event, result = Event.SUCCEEDED, "answered"
             return answer
         finally:
+            endpoint.calls -= 1
             self._observer.attempted(endpoint.name, result)
             self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
             if result == "late" and endpoint.breaker.state is State.OPEN:

@@ -171,7 +171,7 @@ def _route(
     methods = _methods(raw, report)
     conditions = _conditions(match, report)
     response_headers = _response_headers(raw, path, report)
-    if "cache" in raw and _asks(raw) not in (["resource"], ["checks"]):
+    if raw.get("cache") and _asks(raw) not in (["resource"], ["checks"]):
         report.add(("cache",), "`cache` keeps what the PDP answers, and no PDP is asked")
     if report.problems:
         return None
@@ -196,7 +196,7 @@ def _route(
         redact=redact,
         response_headers=response_headers,
         description=detached(raw.get("description", "")),
-        cache=seconds(settings["cache"]["ttl"]) if checks and "cache" in settings else None,
+        cache=seconds(cache["ttl"]) if checks and (cache := settings.get("cache")) else None,
     )
 
 

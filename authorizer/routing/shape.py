@@ -105,7 +105,7 @@ class _Route(_Asking, kw_only=True):
     mode: Literal["enforce", "observe"] | UnsetType = UNSET
     profiles: _Profiles | UnsetType = UNSET
     preflight: Literal["allow"] | UnsetType = UNSET
-    cache: _Cache | UnsetType = UNSET
+    cache: _Cache | UnsetType | None = UNSET
     response_headers: dict[_HeaderName, str] | UnsetType = UNSET
     redact: Annotated[list[str], Meta(min_length=1)] | UnsetType = UNSET
 

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 
 from authorizer.contract.decode import decode
 from authorizer.contract.outcome import answer
-from authorizer.engine import observed
+from authorizer.engine import observed, translate
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Indeterminate, Reason, Refused
 from authorizer.pdp.interface import Deadline
-from authorizer.server.answers import Reply
 from authorizer.server.body import read_body
 from authorizer.server.cut_off import CutOffs
 from authorizer.server.decision_id import new_decision_id
+from authorizer.server.replies import Reply
 from authorizer.server.shedding import OVERLOADED
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Authorizer:
         self._cut_offs = CutOffs()
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises nothing but CancelledError."""
+        """Answer one request. Raises nothing but CancelledError, when nobody waits any more."""
         started = time.monotonic()
         decision_id = new_decision_id()
         pointer: str | None = None
@@ -97,15 +97,26 @@ class Authorizer:
         )
         if isinstance(body, Refused):
             return _without_request(decision_id, body)
-        if not await self._with.places.take():
-            return _without_request(decision_id, OVERLOADED)
+        access = None
         try:
-            # Oathkeeper passes on the caller's own; a profile may want its token.
-            authorization = tuple(request.headers.getall("Authorization", ()))
-            access = decode(body, authorization, known=snapshot.kept.extra_of)
-            return await self._decide(access, snapshot, decision_id, started)
-        finally:
-            self._with.places.give_back()
+            if not await self._with.places.take():
+                return _without_request(decision_id, OVERLOADED)
+            try:
+                # Oathkeeper passes on the caller's own; a profile may want its token.
+                authorization = tuple(request.headers.getall("Authorization", ()))
+                access = decode(body, authorization, known=snapshot.kept.extra_of)
+                return await self._decide(access, snapshot, decision_id, started)
+            finally:
+                self._with.places.give_back()
+        except asyncio.CancelledError:
+            # The caller has hung up, or was cut off as we stop.
+            if _is_cancelled():
+                self._with.on_abandoned(
+                    decision_id=decision_id,
+                    route="" if access is None else _route(access, snapshot, decision_id),
+                    seconds=time.monotonic() - started,
+                )
+            raise
 
     async def _decide(
         self, access: AccessRequest, snapshot: Snapshot, decision_id: str, started: float
@@ -156,6 +167,12 @@ class Authorizer:
 
 def _without_request(decision_id: str, outcome: Outcome) -> DecisionRecord:
     return DecisionRecord(decision_id=decision_id, outcome=outcome)
+
+
+def _route(access: AccessRequest, snapshot: Snapshot, decision_id: str) -> str:
+    """Return the route of a request, once more: who decides was stopped before it could say."""
+    found = translate(access, snapshot, decision_id=decision_id, now=time.time())
+    return found.route if isinstance(found, DecisionRecord) else found.route.id
 
 
 def _is_cancelled() -> bool:

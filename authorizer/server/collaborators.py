@@ -46,6 +46,13 @@ class Decide(Protocol):
         """Return the decision by `deadline`."""
 
 
+class OnAbandoned(Protocol):
+    """Takes note of requests that ended without an answer."""
+
+    def __call__(self, *, decision_id: str, route: str, seconds: float) -> None:
+        """Take note of one that lasted so long. Called on the event loop: it must not block."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collaborators:
     """Everything that the two listeners share.
@@ -55,6 +62,7 @@ class Collaborators:
     `exposition` takes the PDP's health, and gives the metrics as bytes and their content type.
     `clear_cache` forgets the answers that were kept.
     `on_credential` hears of each attempt to renew one: its setting, and whether that worked.
+    `on_abandoned` hears of each request whose connection was closed before it was answered.
     """
 
     settings: Settings
@@ -69,6 +77,7 @@ class Collaborators:
     exposition: Callable[[Sequence[PdpHealth]], tuple[bytes, str]]
     clear_cache: Callable[[], None]
     on_credential: Callable[[str, bool], None]
+    on_abandoned: OnAbandoned
 
     def tell(self, record: DecisionRecord) -> None:
         """Tell all sinks of a decision. Never raises: whatever a sink does, the answer stands."""

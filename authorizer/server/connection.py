@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
-from authorizer.server.answers import error_response
 from authorizer.server.connections import Cut
+from authorizer.server.replies import error_response
 
 if TYPE_CHECKING:
     import asyncio
@@ -35,6 +36,9 @@ _LINGERING: Final = 1.0
 # Seconds for a client to read so much of what it was answered that there is room for more.
 _UNREAD: Final = 5.0
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_UNKNOWN: Final = -1
+
 _log = structlog.get_logger()
 
 
@@ -47,10 +51,22 @@ class Limits:
     header_timeout: float
 
 
+def due_after(message: RawRequestMessage, data: bytes) -> int:
+    """Return how many bytes of a request are still to come when `data`, with all its head, is read.
+
+    -1 where more came than is its own, or where nobody but aiohttp can tell.
+    """
+    if message.chunked or message.upgrade:
+        return _UNKNOWN
+    length = int(message.headers.get("Content-Length", "0"))
+    return max(data.find(_END_OF_HEAD) + len(_END_OF_HEAD) + length - len(data), _UNKNOWN)
+
+
 class Connection(web.RequestHandler):
     """The protocol of one connection, of its listener's `limits`."""
 
     __slots__ = (
+        "_due",
         "_entered",
         "_head_bytes",
         "_head_timer",
@@ -83,6 +99,8 @@ class Connection(web.RequestHandler):
         self._refuse_unread = refuse_unread
         self._limits = limits
         self._entered = False
+        # Bytes of the newest request that are still to come. Once that is unknown, it remains so.
+        self._due = 0
         # What is read of a head that has no end yet, and the timer that runs meanwhile.
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -120,9 +138,18 @@ class Connection(web.RequestHandler):
         is_head = self._newest_body is None or self._newest_body.is_eof()
         super().data_received(data)
         if self._request_count != before:
+            message, self._newest_body = self._messages[-1]
+            is_alone = self._due == 0 and not self._head_bytes and self._request_count == before + 1
+            self._due = (
+                due_after(message, data)
+                if is_alone and isinstance(message, RawRequestMessage)
+                else _UNKNOWN
+            )
             self._end_head()
-            self._newest_body = self._messages[-1][1]
-        elif is_head and data:
+            return
+        if self._due > 0:
+            self._due = max(self._due - len(data), _UNKNOWN)
+        if is_head and data:
             self._go_on_with_head(len(data))
 
     def pause_writing(self) -> None:
@@ -158,11 +185,16 @@ class Connection(web.RequestHandler):
         """Tell whether all that was read is answered, so that what comes now begins a request.
 
         Who waits for a request is aiohttp; between two turns of the event loop it may have taken
-        one and not begun with it.
+        one and not begun with it. Its parser may hold the beginning of a head that came behind a
+        request: what was answered instead would be read with the next one.
         """
         waiter = self._waiter
         return (
-            waiter is not None and not waiter.done() and not self._head_bytes and not self._paused
+            waiter is not None
+            and not waiter.done()
+            and self._due == 0
+            and not self._head_bytes
+            and not self._paused
         )
 
     def _go_on_with_head(self, size: int) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from aiohttp import web
 
-from authorizer.server.answers import error_response
 from authorizer.server.connection import Connection
+from authorizer.server.replies import error_response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -132,11 +132,10 @@ class Listeners:
         )
         try:
             sockets = self._inherited or bind_server(settings, origin)[0]
-            self._open.append(Listener(endpoint, sockets))
+            self._open.append(Listener(endpoint, sockets, self._others))
             await self._open[0].start(
                 None if certificate is None else certificate.context,
                 settings.server.header_timeout,
-                self._others,
             )
             if not self._inherited:
                 readiness = self._with.readiness

@@ -101,20 +101,24 @@ def _bound(address: TcpAddress, processes: int) -> list[list[socket.socket]]:
 class Listener:
     """One address, while it is open."""
 
-    def __init__(self, endpoint: Endpoint, sockets: Sequence[socket.socket]) -> None:
-        """Prepare to serve on `sockets`, which are ours to close from now on."""
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        sockets: Sequence[socket.socket],
+        others: Sequence[socket.socket] = (),
+    ) -> None:
+        """Prepare to serve on `sockets`; `others` are those of other processes at this address.
+
+        All of them are ours to close from now on.
+        """
         self._endpoint = endpoint
         self._sockets = sockets
+        self._others = others
         self._servers: list[asyncio.Server | Rescue] = []
         self.address = address_of(sockets[0])
 
-    async def start(
-        self,
-        context: ssl.SSLContext | None,
-        handshake_timeout: float,
-        others: Sequence[socket.socket] = (),
-    ) -> None:
-        """Serve. `others` are the sockets of other processes at this address."""
+    async def start(self, context: ssl.SSLContext | None, handshake_timeout: float) -> None:
+        """Serve, with a `context` TLS: a client has `handshake_timeout` seconds for that."""
         loop = asyncio.get_running_loop()
         timeout = None if context is None else handshake_timeout
         for one in self._sockets:
@@ -126,14 +130,15 @@ class Listener:
                 ssl_handshake_timeout=timeout,
             )
             self._servers.append(server)
-        if others:
-            self._servers.append(Rescue(others, self._endpoint, context, timeout))
+        if self._others:
+            self._servers.append(Rescue(self._others, self._endpoint, context, timeout))
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         """Accept nothing more, and answer what is open within `timeout` seconds."""
         for server in self._servers:
             server.close()
-        for one in self._sockets:
+        # The kernel accepts on a socket while any process has it open: nobody would answer then.
+        for one in (*self._sockets, *self._others):
             one.close()
         # A connection that was accepted at the last moment has yet to become a request.
         await asyncio.sleep(_SETTLE)

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
 from authorizer import __version__
-from authorizer.server.answers import Reply, error_response, json_response, refuse_unreadable
 from authorizer.server.endpoint import Endpoint
+from authorizer.server.replies import Reply, error_response, json_response, refuse_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,7 +78,9 @@ def operating(
         body, content_type = await exposition()
         return Reply(200, {"Content-Type": content_type}, body)
 
-    async def clear(_: web.BaseRequest) -> web.StreamResponse:
+    async def clear(request: web.BaseRequest) -> web.StreamResponse:
+        if "Origin" in request.headers:
+            return error_response(403, "a page in somebody's browser may not ask for this")
         if await clear_cache():
             return json_response(200, {"status": "ok"})
         return error_response(503, "not every worker has said that it forgot; try again")

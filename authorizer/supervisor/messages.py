@@ -43,15 +43,17 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """To a worker: what it cannot see for itself.
+class PoliciesTold:
+    """To a worker: what became of the embedded PDP's policies."""
 
-    `policies` is what became of the embedded PDP's, if there is one; `config_changed` says that
-    the configuration file is not what runs.
-    """
+    state: PoliciesState
 
-    policies: PoliciesState | None = None
-    config_changed: bool = False
+
+@dataclass(frozen=True, slots=True)
+class ConfigTold:
+    """To a worker: whether the configuration file is not what runs."""
+
+    changed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Pulse:
     """From a worker, to the `Ask` of this number. `counts`: all its metrics, if asked for."""
 
     number: int

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from authorizer.backoff import Backoff
 from authorizer.errors import WorkersFailed
-from authorizer.pdp.backoff import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from authorizer.supervisor.messages import Answer
+    from authorizer.supervisor.messages import Pulse
     from authorizer.supervisor.worker import Worker
 
 # How many may end in a row before they are ready, until that is taken for what it is.
@@ -85,10 +85,10 @@ class Pool:
         for failure in filter(None, [task.exception() for task in keeping]):
             raise failure
 
-    async def ask(self, *, counts: bool, within: float) -> Sequence[Answer]:
+    async def ask(self, *, counts: bool, within: float) -> Sequence[Pulse]:
         """Return how those are who say so within so many seconds."""
         asked = (worker.ask(counts=counts, within=within) for worker in self.workers)
-        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
+        return [pulse for pulse in await asyncio.gather(*asked) if pulse is not None]
 
     def tell(self, message: object) -> None:
         """Send all of them a message."""
@@ -162,5 +162,5 @@ class Pool:
     def _failed(self) -> None:
         self._failures += 1
         # Where some decide, they go on, and what is wrong may be mended meanwhile.
-        if self._failures >= _HOPELESS and not (self.complete.is_set() and self.ready):
+        if self._failures >= _HOPELESS and not self.ready:
             raise WorkersFailed(self._failures)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import signal
 import tempfile
 from contextlib import AsyncExitStack
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import structlog
 
@@ -20,17 +19,19 @@ from authorizer.server.lifecycle import bind_server, drain_delay, open_admin
 from authorizer.server.listening import address_of
 from authorizer.server.readiness import together
 from authorizer.server.tls import Certificate
-from authorizer.supervisor.messages import ClearCache, Job, Told
+from authorizer.supervisor.messages import ClearCache, ConfigTold, Job, PoliciesTold
 from authorizer.supervisor.pool import Pool
 from authorizer.supervisor.worker import Worker
 from authorizer.wiring.following import follow_config
 from authorizer.wiring.pdp import run_embedded
-from authorizer.wiring.service import described, on_stop_signals
+from authorizer.wiring.service import described, take_signals
 from authorizer.wiring.snapshot import build_snapshot
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
 
+    from authorizer.config.addresses import Address
     from authorizer.config.loading import Loaded
     from authorizer.server.readiness import Report
 
@@ -55,7 +56,7 @@ async def supervise(loaded: Loaded) -> None:
     def stop() -> None:
         (insisting if stopping.is_set() else stopping).set()
 
-    on_stop_signals(stop)
+    take_signals(stop)
     loaded.require_pdp()
     # Looked at here, so that what is wrong is told once. Each worker reads for itself.
     about = described(build_snapshot(loaded))
@@ -65,30 +66,22 @@ async def supervise(loaded: Loaded) -> None:
         log_lock = stack.enter_context(_log_lock())
         running_log = log.start(settings.log, shared=log.Shared(log_lock.fileno()))
         stack.callback(running_log.close)
-        fleet = _Fleet(settings.server.workers, lambda: running_log.dropped)
+        news = _News()
         embedded = None
         if settings.pdp.embedded is not None:
             embedded = await run_embedded(
-                settings.pdp.embedded, stack, lambda state: fleet.tell(policies=state)
+                settings.pdp.embedded, stack, lambda state: news.tell(PoliciesTold(state))
             )
-        follow_config(loaded, stack, lambda changed: fleet.tell(config_changed=changed))
         sockets = bind_server(settings, origin)
         for one in chain.from_iterable(sockets):
             stack.enter_context(one)
         address = address_of(sockets[0][0])
+        pdp = None if embedded is None else embedded.target
+        jobs = _jobs(loaded, sockets, log_lock.fileno(), pdp)
+        fleet = _Fleet(jobs, news, lambda: running_log.dropped)
+        follow_config(loaded, stack, lambda changed: news.tell(ConfigTold(changed)))
         admin = await open_admin(settings, origin, fleet, fleet.exposition, fleet.clear_cache)
         stack.push_async_callback(admin.close, _MARGIN)
-        fleet.jobs = [
-            Job(
-                number=number,
-                loaded=loaded,
-                sockets=[one.fileno() for one in own],
-                others=[one.fileno() for other in sockets if other is not own for one in other],
-                log_lock=log_lock.fileno(),
-                pdp=None if embedded is None else embedded.target,
-            )
-            for number, own in enumerate(sockets, 1)
-        ]
         running = asyncio.create_task(fleet.pool.run(), name="workers")
         stack.push_async_callback(_ended, running)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, fleet.pool.reload)
@@ -103,28 +96,72 @@ async def supervise(loaded: Loaded) -> None:
             )
         await _until(running, stopping)
         if not running.done():
-            _log.info("authorizer.draining")
-            fleet.drain()
-            # So that the address is closed as soon as the last worker has closed it.
-            for one in chain.from_iterable(sockets):
-                one.close()
             bound = drain_delay(settings, address) + settings.server.drain_timeout + _MARGIN
-            await _until(running, insisting, within=bound)
-            if not running.done():
-                _log.warning("workers.killed", detail="open requests were cut off")
-                fleet.pool.kill()
+            await _drain(fleet, sockets, running, insisting, within=bound)
         await running
         _log.info("authorizer.stopped")
 
 
+async def _drain(
+    fleet: _Fleet,
+    sockets: Sequence[Sequence[socket.socket]],
+    running: asyncio.Task[None],
+    insisting: asyncio.Event,
+    *,
+    within: float,
+) -> None:
+    """Have all answer what is open; end them after so many seconds, or at once if insisted."""
+    _log.info("authorizer.draining")
+    fleet.drain()
+    # So that the address is closed as soon as the last worker has closed it.
+    for one in chain.from_iterable(sockets):
+        one.close()
+    await _until(running, insisting, within=within)
+    if not running.done():
+        _log.warning("workers.killed", detail="open requests were cut off")
+        fleet.pool.kill()
+
+
+def _jobs(
+    loaded: Loaded,
+    sockets: Sequence[Sequence[socket.socket]],
+    log_lock: int,
+    pdp: Address | None,
+) -> Sequence[Job]:
+    return [
+        Job(
+            number=number,
+            loaded=loaded,
+            sockets=[one.fileno() for one in own],
+            others=[one.fileno() for other in sockets if other is not own for one in other],
+            log_lock=log_lock,
+            pdp=pdp,
+        )
+        for number, own in enumerate(sockets, 1)
+    ]
+
+
+class _News:
+    """What workers cannot see for themselves: told to those of now, and kept for those to come."""
+
+    def __init__(self) -> None:
+        self.latest: Final[dict[type, PoliciesTold | ConfigTold]] = {}
+        self.on_news: Final[list[Callable[[PoliciesTold | ConfigTold], None]]] = []
+
+    def tell(self, message: PoliciesTold | ConfigTold) -> None:
+        """Have all know; it takes the place of what was told before of the same."""
+        self.latest[type(message)] = message
+        for hear in self.on_news:
+            hear(message)
+
+
 class _Fleet:
-    """The workers, as what they are together. `jobs` are what they are to do."""
+    """The workers, as what they are together: one for each job."""
 
-    jobs: Sequence[Job]
-
-    def __init__(self, wanted: int, log_dropped: Callable[[], int]) -> None:
-        self._wanted = wanted
-        self._told = Told()
+    def __init__(self, jobs: Sequence[Job], news: _News, log_dropped: Callable[[], int]) -> None:
+        wanted = self._wanted = len(jobs)
+        self._jobs = jobs
+        self._news = news
         self._totals = Totals()
         self._draining = False
         self._metrics = WorkerMetrics(
@@ -136,11 +173,7 @@ class _Fleet:
             on_exit=self._metrics.exits.inc,
             on_gone=lambda worker: self._totals.retire(worker.counts),
         )
-
-    def tell(self, **changes: Any) -> None:  # noqa: ANN401 - the fields of Told
-        """Have all workers know, and those that are yet to come."""
-        self._told = dataclasses.replace(self._told, **changes)
-        self.pool.tell(self._told)
+        news.on_news.append(self.pool.tell)
 
     def drain(self) -> None:
         """Be unready, and have the workers answer what is open."""
@@ -149,9 +182,9 @@ class _Fleet:
 
     async def report(self) -> Report:
         """Return how they are together, within a second."""
-        answers = await self.pool.ask(counts=False, within=_PROBED)
+        pulses = await self.pool.ask(counts=False, within=_PROBED)
         return together(
-            [answer.report for answer in answers],
+            [pulse.report for pulse in pulses],
             wanted=self._wanted,
             complete=self.pool.complete.is_set(),
             draining=self._draining,
@@ -165,14 +198,20 @@ class _Fleet:
 
     async def clear_cache(self) -> bool:
         """Have all forget the answers that they kept; say whether all that decide have, in time."""
-        deciding = self.pool.ready
+        deciding = [worker for worker in self.pool.workers if worker.ready]
         self.pool.tell(ClearCache())
-        # They take one message after the other.
-        return len(await self.pool.ask(counts=False, within=_SCRAPED)) >= deciding
+        # They take one message after the other. Who is gone has forgotten, too.
+        asked = (worker.ask(counts=False, within=_SCRAPED) for worker in deciding)
+        pulses = await asyncio.gather(*asked)
+        return all(
+            pulse is not None or worker.gone
+            for worker, pulse in zip(deciding, pulses, strict=True)
+        )
 
     async def _start(self, number: int) -> Worker:
-        worker = await Worker.start(self.jobs[number - 1])
-        worker.tell(self._told)
+        worker = await Worker.start(self._jobs[number - 1])
+        for message in self._news.latest.values():
+            worker.tell(message)
         return worker
 
 

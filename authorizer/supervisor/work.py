@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING
 
 from authorizer.instrumentation.logging import Shared
 from authorizer.supervisor.link import Link
-from authorizer.supervisor.messages import Answer, Ask, ClearCache, Farewell, Job, Ready, Told
-from authorizer.wiring.service import Inherited, on_stop_signals, start
+from authorizer.supervisor.messages import (
+    Ask,
+    ClearCache,
+    ConfigTold,
+    Farewell,
+    Job,
+    PoliciesTold,
+    Pulse,
+    Ready,
+)
+from authorizer.wiring.service import Inherited, start, take_signals
 
 if TYPE_CHECKING:
     from authorizer.wiring.service import Service
@@ -21,7 +30,7 @@ if TYPE_CHECKING:
 async def work(connected: socket.socket) -> None:
     """Do the job that comes first on the socket, until SIGTERM. Raises as `serve` does."""
     stopping = asyncio.Event()
-    on_stop_signals(stopping.set)
+    take_signals(stopping.set)
     link = await Link.over(connected)
     job = await link.receive()
     if not isinstance(job, Job):
@@ -50,19 +59,19 @@ async def _obey(link: Link, service: Service) -> None:
         while (message := await link.receive()) is not None:
             match message:
                 case Ask():
-                    answering.create_task(_answer(message, link, service))
+                    answering.create_task(_say_how(message, link, service))
                 case ClearCache():
                     service.answers.clear()
-                case Told():
-                    service.tell_config(changed=message.config_changed)
-                    if message.policies is not None:
-                        service.tell_policies(message.policies)
+                case PoliciesTold():
+                    service.tell_policies(message.state)
+                case ConfigTold():
+                    service.tell_config(changed=message.changed)
     # The supervisor is gone, however that was. Linux has killed us by now; other systems do not.
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _answer(question: Ask, link: Link, service: Service) -> None:
+async def _say_how(question: Ask, link: Link, service: Service) -> None:
     report = await service.readiness.report()
     # Counted and sent in one go, so that what was counted later also comes later.
     counts = service.metrics.families(report.pdp) if question.counts else None
-    link.send(Answer(question.number, report, counts))
+    link.send(Pulse(question.number, report, counts))

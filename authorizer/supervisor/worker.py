@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from authorizer.supervisor.link import Link
-from authorizer.supervisor.messages import Answer, Ask, Farewell, Ready
+from authorizer.supervisor.messages import Ask, Farewell, Pulse, Ready
 
 if TYPE_CHECKING:
     import signal
@@ -38,7 +38,7 @@ class Worker:
         self._process = process
         self._link = link
         self._questions = itertools.count()
-        self._asked: dict[int, asyncio.Future[Answer]] = {}
+        self._asked: dict[int, asyncio.Future[Pulse]] = {}
         self._is_ready = asyncio.Event()
         self._listening = asyncio.create_task(self._listen(), name=f"worker-{number}")
 
@@ -88,17 +88,17 @@ class Worker:
         await self._is_ready.wait()
         return self.ready
 
-    async def ask(self, *, counts: bool, within: float) -> Answer | None:
+    async def ask(self, *, counts: bool, within: float) -> Pulse | None:
         """Ask how it is; None if it does not say within so many seconds, or is gone."""
         if self.gone:
             return None
         number = next(self._questions)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
+        pulse: asyncio.Future[Pulse] = asyncio.get_running_loop().create_future()
+        self._asked[number] = pulse
         self.tell(Ask(number, counts))
         try:
             async with asyncio.timeout(within):
-                return await answer
+                return await pulse
         except (TimeoutError, ConnectionError):
             return None
         finally:
@@ -117,7 +117,7 @@ class Worker:
                 case Ready():
                     self.ready = True
                     self._is_ready.set()
-                case Answer():
+                case Pulse():
                     if message.counts is not None:
                         self.counts = message.counts
                     waiting = self._asked.get(message.number)

@@ -15,6 +15,7 @@ import structlog
 from authorizer import __version__
 from authorizer.engine import decide
 from authorizer.instrumentation import logging as log
+from authorizer.instrumentation.abandoned import Abandoned
 from authorizer.instrumentation.decision_log import DecisionLog
 from authorizer.instrumentation.metrics import Metrics
 from authorizer.instrumentation.thinned import Thinned
@@ -90,7 +91,7 @@ async def serve(loaded: Loaded) -> None:
     that does not start.
     """
     stopping = asyncio.Event()
-    on_stop_signals(stopping.set)
+    take_signals(stopping.set)
     async with AsyncExitStack() as stack:
         service = await start(loaded, stack)
         follow_config(loaded, stack, lambda changed: service.tell_config(changed=changed))
@@ -107,8 +108,8 @@ async def serve(loaded: Loaded) -> None:
         _log.info("authorizer.stopped")
 
 
-def on_stop_signals(stop: Callable[[], None]) -> None:
-    """Call `stop` at each SIGTERM and SIGINT."""
+def take_signals(stop: Callable[[], None]) -> None:
+    """Call `stop` at each SIGTERM and SIGINT, and have SIGHUP, which would end us, do nothing."""
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
@@ -206,6 +207,7 @@ def _collaborators(
         exposition=metrics.exposition,
         clear_cache=answers.clear,
         on_credential=metrics.credential_loaded,
+        on_abandoned=Abandoned(metrics.abandoned.inc).note,
     )
 
 

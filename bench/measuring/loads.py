@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads it
 from itertools import cycle, islice
@@ -118,6 +119,28 @@ def closed(  # noqa: PLR0913 - all but the first three by name
     throughput = said["requests"] / said["microseconds"] * 1e6
     p50, p90, p99 = (said[name] / 1e3 for name in ("p50", "p90", "p99"))
     return Load(said["requests"], throughput, p50, p90, p99)
+
+
+def closed_each(
+    targets: Sequence[Running], lines: Sequence[Path], in_flight: int, *, seconds: float
+) -> Load:
+    """Ask each target with a wrk of its own, all at a time, with its share of `in_flight`.
+
+    Answers add up; of the latencies the worst is taken.
+    """
+
+    def ask(target: Running, own: Path) -> Load:
+        return closed(target, own, in_flight // len(targets), seconds=seconds)
+
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(ask, targets, lines))
+    return Load(
+        sum(load.answers for load in found),
+        sum(load.throughput for load in found),
+        max(load.p50 for load in found),
+        max(load.p90 for load in found),
+        max(load.p99 for load in found),
+    )
 
 
 def _wait_for(process: subprocess.Popen[str], line: str) -> None:

@@ -17,7 +17,7 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "HTTP",
         (
             "aiohttp/",
-            "authorizer/server/answers.py",
+            "authorizer/server/replies.py",
             "authorizer/server/cut_off.py",
             "authorizer/server/endpoint.py",
             "authorizer/server/connection.py",
@@ -33,7 +33,7 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("find the route", ("authorizer/routing/",)),
     ("PDP messages", ("authorizer/pdp/messages", "authorizer/pdp/values")),
     ("gRPC's call", ("grpc/", "authorizer/pdp/cerbos")),
-    ("batching, failover", ("authorizer/pdp/",)),
+    ("cache, batching, failover", ("authorizer/pdp/",)),
     ("decision log, metrics", ("authorizer/instrumentation/", "structlog/", "prometheus_client/")),
     ("the engine", ("authorizer/",)),
 )

@@ -17,10 +17,15 @@ _GREY: Final = "#8a8f98"
 _COLOURS: Final = ("#3b82c4", "#e08a2e", "#4f9d69", "#8a6fc0")
 
 
-def waterfall(title: str, unit: str, parts: Mapping[str, float]) -> str:
-    """Return bars of which each begins where the one before ends, and their sum."""
+def waterfall(
+    title: str, unit: str, parts: Mapping[str, float], widest: float | None = None
+) -> str:
+    """Return bars of which each begins where the one before ends, and their sum.
+
+    `widest` is the amount that is as wide as the picture: pictures to be compared share it.
+    """
     whole = sum(parts.values())
-    scale = _room() / whole
+    scale = _room() / (widest or whole)
     rows, at = [], 0.0
     for number, (name, amount) in enumerate(parts.items()):
         rows.append(_row(number, name, at * scale, amount * scale, f"{amount:.0f} {unit}"))

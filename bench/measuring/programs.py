@@ -27,6 +27,7 @@ TOOLS: Final = ROOT / ".tools" / "bin"
 AUTHORIZER: Final = Path(sys.executable).parent / "authorizer"
 _READY_WITHIN: Final = 60.0  # seconds; a busy machine takes ten
 _LOOK_EVERY: Final = 0.01
+_PROC: Final = Path("/proc")
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -44,8 +45,11 @@ class Running:
         return f"127.0.0.1:{self.port}"
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that it has used so far, user and system, all threads."""
-        return _cpu(Path(f"/proc/{self.pid}/stat"))
+        """Return the seconds of CPU that it and its children have used so far.
+
+        That is user and system, all threads; of processes that run still.
+        """
+        return sum(_cpu(_PROC / str(pid) / "stat") for pid in _family(self.pid))
 
     def cpu_of_main(self) -> float:
         """Return the same of its main thread alone."""
@@ -68,9 +72,23 @@ class Running:
 
 
 def _cpu(stat: Path) -> float:
-    # The name stands in parentheses; after it comes field 3 (proc_pid_stat(5)).
-    fields = stat.read_text().rpartition(")")[2].split()
+    fields = _fields(stat)
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _fields(stat: Path) -> list[str]:
+    # The name stands in parentheses; after it comes field 3 (proc_pid_stat(5)).
+    return stat.read_text().rpartition(")")[2].split()
+
+
+def _family(pid: int) -> list[int]:
+    """Return a process and its children. Not every kernel lists the children of one."""
+    found = [pid]
+    for folder in _PROC.glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if int(_fields(folder / "stat")[1]) == pid:
+                found.append(int(folder.name))
+    return found
 
 
 @contextmanager
@@ -172,7 +190,11 @@ PATIENT: Final[Mapping[str, object]] = {"deadline": "5s"}
 
 
 def authorizer_arguments(
-    folder: Path, pdp: Running, port: int, admin: int, server: Mapping[str, object] = PATIENT
+    folder: Path,
+    pdps: Sequence[Running],
+    port: int,
+    admin: int,
+    server: Mapping[str, object] = PATIENT,
 ) -> list[str]:
     """Write a configuration with everything on, and return the arguments that serve it.
 
@@ -181,7 +203,7 @@ def authorizer_arguments(
     config = {
         "server": {"listen": f"127.0.0.1:{port}", **server},
         "admin": {"listen": f"127.0.0.1:{admin}"},
-        "pdp": {"endpoints": [pdp.address]},
+        "pdp": {"endpoints": [pdp.address for pdp in pdps]},
         "rules": {"paths": ["rules"]},
         "log": {"format": "json", "level": "info"},
     }
@@ -198,11 +220,15 @@ def write_rules(folder: Path, routes: int) -> None:
 
 @contextmanager
 def authorizer(
-    folder: Path, pdp: Running, server: Mapping[str, object] = PATIENT
+    folder: Path,
+    pdp: Running,
+    server: Mapping[str, object] = PATIENT,
+    *,
+    more_pdps: Sequence[Running] = (),
 ) -> Iterator[Running]:
     """Run `authorizer serve` on the rules in `folder`; its decision log goes to a file."""
     port, admin = free_port(), free_port()
-    arguments = authorizer_arguments(folder, pdp, port, admin, server)
+    arguments = authorizer_arguments(folder, [pdp, *more_pdps], port, admin, server)
     log = folder / "authorizer.log"
     ready = (admin, "/health/ready")
     with program([AUTHORIZER, *arguments], log=log, port=port, ready=ready) as running:

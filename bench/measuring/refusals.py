@@ -15,9 +15,9 @@ from serving import assemble, settings
 
 from authorizer.instrumentation.metrics import Metrics
 from authorizer.instrumentation.thinned import Thinned
-from authorizer.server.answers import refuse_unreadable
 from authorizer.server.connection import Limits
 from authorizer.server.endpoint import Endpoint
+from authorizer.server.replies import refuse_unreadable
 from authorizer.server.shedding import Shedding
 from bench.measuring.browser import request
 from bench.measuring.workloads import workloads

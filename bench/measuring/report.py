@@ -10,12 +10,15 @@ from bench.measuring import plot
 from bench.measuring.phases import PARTS
 from bench.measuring.rounds import (
     AUTHORIZER,
+    CACHED,
     GATEWAY,
     GROWING_AT,
     HANDLER,
     PAGES,
+    REPLICAS,
     ROUTES,
     STUB,
+    WORKERS,
     Figure,
     Key,
 )
@@ -79,6 +82,14 @@ def _p99(figure: Figure) -> float:
     return figure.load.p99
 
 
+def _cpu(figure: Figure) -> float:
+    return figure.cpu["target"]
+
+
+def _pdp_cpu(figure: Figure) -> float:
+    return figure.cpu["pdp"]
+
+
 def own_cpu(a_round: Round, in_flight: int) -> float:
     """Return the microseconds of our own CPU that a distinct decision costs.
 
@@ -91,6 +102,19 @@ def own_cpu(a_round: Round, in_flight: int) -> float:
 def _own_cpu_ratio(a_round: Round) -> float:
     floor = Key("distinct", HANDLER, GROWING_AT)
     return own_cpu(a_round, GROWING_AT) / a_round[floor].cpu["target"]
+
+
+def own_cpu_says(rounds: Sequence[Round]) -> str:
+    """Return our own CPU in a sentence, beside the bare handler's: busy, and as slow as we are."""
+    own = statistics.median(own_cpu(a_round, GROWING_AT) for a_round in rounds)
+    busy, paced = (
+        statistics.median(_cpu(a_round[key]) for a_round in rounds)
+        for key in (Key("distinct", HANDLER, GROWING_AT), Key("open 90%", HANDLER, 0))
+    )
+    return (
+        f"Our own CPU is {own:.0f} µs a decision. The bare handler's is {busy:.0f} µs with "
+        f"{GROWING_AT} in flight, and {paced:.0f} µs at the pace of decisions (*open 90%*)."
+    )
 
 
 def _goals() -> Iterator[Goal]:
@@ -108,6 +132,13 @@ def _goals() -> Iterator[Goal]:
     yield Goal("session, 16: throughput", "the stub", "≥", 0.9, _of(_throughput, session, few))
     yield Goal("page, 16: throughput", each, "≥", 2.5, _of(_throughput, page, few))
     yield Goal("a whole page: p99", each, "≤", 1.0, _of(_p99, pages, stub_pages))
+    for in_flight in (1, 16):
+        mine, floor = (Key(CACHED, of, in_flight) for of in (AUTHORIZER, HANDLER))
+        name = f"{CACHED}, {in_flight}"
+        yield Goal(
+            f"{name}: throughput", "the bare handler", "≥", 0.55, _of(_throughput, mine, floor)
+        )
+        yield Goal(f"{name}: p50", "the bare handler", "≤", 1.8, _of(_p50, mine, floor))
     yield Goal("distinct, 16: our own CPU", "the bare handler", "≤", 2.0, _own_cpu_ratio)
     yield Goal(
         "through Oathkeeper, 16: throughput",
@@ -116,6 +147,10 @@ def _goals() -> Iterator[Goal]:
         0.6,
         _of(_throughput, ours, theirs),
     )
+    for one in distinct[1:]:
+        two = Key(WORKERS, AUTHORIZER, one.in_flight)
+        name = f"{WORKERS}, {one.in_flight}: CPU of all processes"
+        yield Goal(name, "one worker", "≤", 1.1, _of(_cpu, two, one))
 
 
 GOALS: Final = tuple(_goals())
@@ -132,6 +167,23 @@ def against_floors(rounds: Sequence[Round]) -> str:
         verdict = "" if goal.reached(spread) else "not reached"
         wanted = f"{goal.sign} {goal.bound:.2f}"
         lines.append(f"| {goal.name} | {goal.floor} | {wanted} | {spread.shown(2)} | {verdict} |")
+    return "\n".join(lines)
+
+
+def more_processes(rounds: Sequence[Round]) -> str:
+    """Return the table of what is held against one worker with one PDP."""
+    lines = [
+        "| against one worker and one PDP | in flight | answers | CPU a decision | the PDPs' |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for key in rounds[0]:
+        if key.asked in {WORKERS, REPLICAS}:
+            one = Key("distinct", AUTHORIZER, key.in_flight)
+            ratios = " | ".join(
+                Spread.of(map(_of(figure, key, one), rounds)).shown(2)
+                for figure in (_throughput, _cpu, _pdp_cpu)
+            )
+            lines.append(f"| {key.asked} | {key.in_flight} | {ratios} |")
     return "\n".join(lines)
 
 
@@ -162,6 +214,25 @@ def by_part(spent: Mapping[str, Mapping[str, float]], held: Mapping[str, float])
         lines.append(f"| {part} | {cpu} | {size} |")
     whole = " | ".join(f"{sum(parts.values()):.0f} µs" for parts in spent.values())
     lines.append(f"| all | {whole} | {sum(held.values()) / 1024:.1f} KiB |")
+    return "\n".join(lines)
+
+
+def since(spent: Mapping[str, Mapping[str, float]], held: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the table of the parts, then and now: CPU and bytes of memory, by when and part."""
+    heads = [*(f"CPU, {when}" for when in spent), *(f"memory, {when}" for when in held)]
+    lines = [
+        f"| part, distinct | {' | '.join(heads)} |",
+        f"| --- |{' ---: |' * len(heads)}",
+    ]
+    for part in PARTS:
+        cpu = [f"{parts.get(part, 0):.0f} µs" for parts in spent.values()]
+        sizes = [
+            f"{parts[part] / 1024:.1f} KiB" if part in parts else "" for parts in held.values()
+        ]
+        lines.append(f"| {part} | {' | '.join([*cpu, *sizes])} |")
+    cpu = [f"{sum(parts.values()):.0f} µs" for parts in spent.values()]
+    sizes = [f"{sum(parts.values()) / 1024:.1f} KiB" for parts in held.values()]
+    lines.append(f"| all | {' | '.join([*cpu, *sizes])} |")
     return "\n".join(lines)
 
 

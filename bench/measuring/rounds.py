@@ -34,10 +34,14 @@ AUTHORIZER: Final = "authorizer"
 HANDLER: Final = "handler"
 STUB: Final = "stub"
 PAGES: Final = "whole pages"
+CACHED: Final = "hot, cached"
+WORKERS: Final = "distinct, two workers"
+REPLICAS: Final = "distinct, two of each"
 GATEWAY: Final = "through Oathkeeper"
 SHARES: Final = (25, 50, 75, 90)  # percent of what a closed loop reached
-# Nobody here answers as often; so no question of a run is asked twice.
-_MOST_A_SECOND: Final = 8_000
+# No PDP here answers as often, one after the other and at once: no question is asked twice.
+_MOST_IN_TURN: Final = 3_000
+_MOST_AT_ONCE: Final = 8_000
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,17 @@ class Key:
 
 @dataclass(frozen=True)
 class Everything:
-    """All that runs while it is measured, and for how long a run goes."""
+    """All that runs while it is measured, and for how long a run goes.
+
+    `authorizers` and `workers` ask the first PDP; each of the `replicas` asks both.
+    """
 
     folder: Path
     seconds: float
-    pdp: Running
+    pdps: Sequence[Running]
     authorizers: Mapping[int, Running]  # by number of routes
+    workers: Running
+    replicas: Sequence[Running]
     handler: Running
     gateways: Mapping[str, Running]  # by whom it asks
 
@@ -72,6 +81,16 @@ class Everything:
     def authorizer(self) -> Running:
         """The one that most is asked of."""
         return self.authorizers[ROUTES]
+
+    @property
+    def pdp(self) -> Running:
+        """The PDP that most of them ask."""
+        return self.pdps[0]
+
+    def forget_logs(self) -> None:
+        """Empty the decision logs."""
+        for running in (*self.authorizers.values(), self.workers, *self.replicas):
+            running.forget_log()
 
 
 @contextmanager
@@ -81,20 +100,32 @@ def everything(
     """Start all programs, and stop them at the end."""
     with ExitStack() as stack:
         start = stack.enter_context
-        pdp = start(programs.pdp(folder))
-        authorizers = {}
-        for routes in (ROUTES, *more_routes):
-            own = folder / str(routes)
-            own.mkdir()
-            programs.write_rules(own, routes)
-            authorizers[routes] = start(programs.authorizer(own, pdp))
+
+        def own(name: str, routes: int = ROUTES) -> Path:
+            (folder / name).mkdir()
+            programs.write_rules(folder / name, routes)
+            return folder / name
+
+        pdp, more = (start(programs.pdp(own(name))) for name in ("pdp", "pdp 2"))
+        authorizers = {
+            routes: start(programs.authorizer(own(str(routes), routes), pdp))
+            for routes in (ROUTES, *more_routes)
+        }
+        server = {**programs.PATIENT, "workers": 2}
+        workers = start(programs.authorizer(own("workers"), pdp, server))
+        replicas = [
+            start(programs.authorizer(own(name), pdp, more_pdps=[more]))
+            for name in ("replica 1", "replica 2")
+        ]
         handler = start(programs.handler(folder))
         (payload,) = workloads.workloads(ROUTES)["hot"].bodies(1, 0)
         gateways = {
             name: start(programs.oathkeeper(folder, f"oathkeeper-{name}", asks, payload.decode()))
             for name, asks in ((AUTHORIZER, authorizers[ROUTES]), (HANDLER, handler))
         }
-        yield Everything(folder, seconds, pdp, authorizers, handler, gateways)
+        yield Everything(
+            folder, seconds, (pdp, more), authorizers, workers, replicas, handler, gateways
+        )
 
 
 class Rounds:
@@ -124,8 +155,7 @@ class Rounds:
         found: dict[Key, Figure] = {}
         for key, thing in reversed(things) if backwards else things:
             found[key] = thing()
-            for running in self._all.authorizers.values():
-                running.forget_log()
+            self._all.forget_logs()
         return found
 
     def _closed(self, many: int) -> Iterator[Thing]:
@@ -133,16 +163,24 @@ class Rounds:
         handler = self._all.handler
         for name, workload in self._workloads.items():
             yield Key(name, AUTHORIZER, many), partial(self._wrk, workload, many)
-            if name in {"distinct", "churn"}:
+            if name in {"distinct", CACHED, "churn"}:
                 floor = partial(self._wrk, workload, many, of=handler)
                 yield Key(name, HANDLER, many), floor
             if name == "distinct":
                 yield Key(name, STUB, many), partial(self._stub, workload, many)
+                if many > 1:
+                    yield from self._more_processes(workload, many)
         pages = many // workloads.A_PAGE
         if pages:
             page = self._workloads["page"]
             yield Key(PAGES, AUTHORIZER, many), partial(self._browser, page, pages)
             yield Key(PAGES, STUB, many), partial(self._stub, page, pages, workloads.A_PAGE)
+
+    def _more_processes(self, workload: Workload, many: int) -> Iterator[Thing]:
+        """Yield the same with one more process that decides, and with one more of everything."""
+        workers = partial(self._wrk, workload, many, of=self._all.workers)
+        yield Key(WORKERS, AUTHORIZER, many), workers
+        yield Key(REPLICAS, AUTHORIZER, many), partial(self._replicas, workload, many)
 
     def _growing(self, many: int) -> Iterator[Thing]:
         """Yield the same with other numbers of routes and of checks, and through Oathkeeper."""
@@ -159,42 +197,54 @@ class Rounds:
             for of, running in ((AUTHORIZER, self._all.authorizer), (HANDLER, self._all.handler)):
                 yield Key(f"open {share}%", of, 0), partial(self._vegeta, running, rate)
 
-    def _bodies(self, workload: Workload) -> list[bytes]:
+    def _bodies(self, workload: Workload, many: int) -> list[bytes]:
+        """Return as many as so many in flight may use up."""
         self._run += 1
-        return workload.bodies(round(_MOST_A_SECOND * self._all.seconds), self._run)
+        most = _MOST_IN_TURN if many == 1 else _MOST_AT_ONCE
+        return workload.bodies(round(most * self._all.seconds), self._run)
 
     def _wrk(self, workload: Workload, many: int, *, of: Running | None = None) -> Figure:
-        self._asked.write_bytes(b"\n".join(self._bodies(workload)))
+        self._asked.write_bytes(b"\n".join(self._bodies(workload, many)))
         target = of or self._all.authorizer
         fresh = workload.fresh_connections
         return self._spent(
-            target,
             lambda: loads.closed(
                 target, self._asked, many, seconds=self._all.seconds, fresh_connections=fresh
             ),
+            target,
+        )
+
+    def _replicas(self, workload: Workload, many: int) -> Figure:
+        targets = self._all.replicas
+        asked = [self._asked.with_name(f"asked {number}") for number in range(len(targets))]
+        for path in asked:
+            path.write_bytes(b"\n".join(self._bodies(workload, many)))
+        return self._spent(
+            lambda: loads.closed_each(targets, asked, many, seconds=self._all.seconds), *targets
         )
 
     def _gateway(self, gateway: Running, many: int) -> Figure:
         paths = (f"/decisions/orgs/acme/library0/documents/d{number}" for number in range(100))
         self._asked.write_text("\n".join(paths))
         return self._spent(
-            gateway,
             lambda: loads.closed(
                 gateway, self._asked, many, seconds=self._all.seconds, method="GET"
             ),
+            gateway,
         )
 
     def _vegeta(self, target: Running, rate: int) -> Figure:
-        bodies = self._bodies(self._workloads["distinct"])
+        bodies = self._bodies(self._workloads["distinct"], max(self._in_flight))
         seconds = self._all.seconds
-        return self._spent(target, lambda: loads.open_loop(target, bodies, rate, seconds=seconds))
+        return self._spent(lambda: loads.open_loop(target, bodies, rate, seconds=seconds), target)
 
     def _stub(self, workload: Workload, many: int, at_once: int = 1) -> Figure:
-        stub.write(self._asked, map(self._message, self._bodies(workload)))
+        stub.write(self._asked, map(self._message, self._bodies(workload, many * at_once)))
         return self._client("stub", self._all.pdp, many, at_once)
 
     def _browser(self, workload: Workload, browsers: int) -> Figure:
-        self._asked.write_bytes(b"\n".join(self._bodies(workload)))
+        many = browsers * workloads.A_PAGE
+        self._asked.write_bytes(b"\n".join(self._bodies(workload, many)))
         return self._client("browser", self._all.authorizer, browsers, workloads.A_PAGE)
 
     def _client(self, module: str, target: Running, many: int, at_once: int) -> Figure:
@@ -214,13 +264,17 @@ class Rounds:
             explain=False,
         )
 
-    def _spent(self, target: Running, thing: Callable[[], Load]) -> Figure:
-        """Return what came of a load, with the CPU that it cost."""
-        watched = {"target": target, "pdp": self._all.pdp}
-        before = {name: running.cpu() for name, running in watched.items()}
+    def _spent(self, thing: Callable[[], Load], *targets: Running) -> Figure:
+        """Return what came of a load, with the CPU that it cost its targets and the PDPs."""
+        watched = {"target": targets, "pdp": self._all.pdps}
+        before = {name: _cpu(programs) for name, programs in watched.items()}
         found = thing()
         cpu = {
-            name: (running.cpu() - before[name]) / found.answers * 1e6
-            for name, running in watched.items()
+            name: (_cpu(programs) - before[name]) / found.answers * 1e6
+            for name, programs in watched.items()
         }
         return Figure(found, cpu)
+
+
+def _cpu(programs: Sequence[Running]) -> float:
+    return sum(running.cpu() for running in programs)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trustme
-from faults.matrix import endpoints, killed, stopped
+from faults.matrix import endpoints
+from faults.outages import killed, stopped
 from faults.rig import Service
 from served import save
 from server.credentials import save_pair, save_private

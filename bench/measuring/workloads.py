@@ -15,6 +15,7 @@ SESSIONS: Final = 100  # those of `session`
 A_PAGE: Final = 16  # requests that a browser sends at once
 MANY_CHECKS: Final = (4, 16)
 _LIBRARY: Final = 4  # routes
+_OTHERS: Final = len(MANY_CHECKS) + 1  # routes that are in no library
 
 POLICY: Final = """\
 apiVersion: api.cerbos.dev/v1
@@ -48,10 +49,10 @@ class Workload:
 
 
 def rules(routes: int) -> str:
-    """Return a rule file with so many routes, in libraries of four, and those of many checks."""
-    libraries = -(-(routes - len(MANY_CHECKS)) // _LIBRARY)
+    """Return a rule file with so many routes: libraries of four, many checks, kept answers."""
+    libraries = -(-(routes - _OTHERS) // _LIBRARY)
     written = [route for library in range(libraries) for route in _library(library)]
-    written = [*map(_checking, MANY_CHECKS), *written][:routes]
+    written = [_KEEPING, *map(_checking, MANY_CHECKS), *written][:routes]
     return "\n".join(["version: 1", "routes:", *(f"  - {json.dumps(one)}" for one in written)])
 
 
@@ -74,6 +75,19 @@ def _library(number: int) -> Iterator[dict[str, Any]]:
             },
             "actions": actions,
         }
+
+
+_KEEPING: Final[dict[str, Any]] = {
+    "id": "keeping",
+    "match": {"path": "/orgs/{org}/kept/{id}", "methods": ["GET"]},
+    "cache": {"ttl": "5s"},
+    "resource": {
+        "kind": "document",
+        "id": "${path.id}",
+        "attr": {"organization": "${path.org}"},
+    },
+    "action": "view",
+}
 
 
 def _checking(count: int) -> dict[str, Any]:
@@ -149,7 +163,7 @@ def text(value: object) -> str:
 
 def workloads(routes: int) -> dict[str, Workload]:
     """Return all workloads against `rules(routes)`, by name."""
-    libraries = max(1, (routes - len(MANY_CHECKS)) // _LIBRARY)
+    libraries = max(1, (routes - _OTHERS) // _LIBRARY)
 
     def paths(rng: random.Random) -> str:
         library, document = rng.randrange(libraries), rng.randrange(100_000)
@@ -183,8 +197,8 @@ def workloads(routes: int) -> dict[str, Workload]:
             asked += [body(extra, name, paths(rng)) for _ in range(A_PAGE)]
         return asked
 
-    def hot(_count: int, _run: int) -> list[bytes]:
-        return [body(text(session("ann")), "ann", "/orgs/acme/library0/documents/d1")]
+    def hot(place: str) -> Callable[[int, int], list[bytes]]:
+        return lambda _count, _run: [body(text(session("ann")), "ann", place)]
 
     return {
         one.name: one
@@ -192,7 +206,14 @@ def workloads(routes: int) -> dict[str, Workload]:
             Workload("distinct", "sessions that ask once each", distinct()),
             Workload("session", f"{SESSIONS} sessions at random", sessions),
             Workload("page", f"each session asks {A_PAGE} things at once", pages),
-            Workload("hot", "one question, again and again", hot),
+            Workload(
+                "hot", "one question, again and again", hot("/orgs/acme/library0/documents/d1")
+            ),
+            Workload(
+                "hot, cached",
+                "`hot`, on a route whose answers are kept for 5 s",
+                hot("/orgs/acme/kept/d1"),
+            ),
             Workload("churn", "`session`, each on a new connection", sessions, True),  # noqa: FBT003 - its one flag
             Workload("traits 1 KB", "`distinct` with 1 KB of traits more", distinct(1024)),
             Workload("traits 4 KB", "`distinct` with 4 KB of traits more", distinct(4096)),

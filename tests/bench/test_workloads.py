@@ -58,6 +58,15 @@ def test_a_page_is_sixteen_other_questions_of_one_session() -> None:
         assert len({json.loads(body)["url"] for body in page}) == 16
 
 
+def test_answers_are_kept_for_the_cached_workload_alone(snapshot: Snapshot) -> None:
+    known = workloads.workloads(ROUTES)
+    for name in NAMES:
+        (body, *_) = known[name].bodies(1, 1)
+        question = translate(decode(body), snapshot, decision_id="0", now=1_800_000_000.0)
+        assert isinstance(question, Question)
+        assert (question.route.cache is not None) == (name == "hot, cached")
+
+
 @pytest.mark.parametrize("size", [1, 4, 16])
 def test_traits_are_as_large_as_they_are_called(size: int) -> None:
     known = workloads.workloads(ROUTES)

@@ -101,6 +101,18 @@ def test_the_next_answer_is_new_once_the_policies_or_the_rules_are(
     until(lambda: served.events("authorization.decision")[-1]["checks"][0]["kind"] == "nothing")
 
 
+def test_a_saved_configuration_leaves_the_cache_of_every_worker_as_it_was(
+    folder: Path, start: Callable[..., Served]
+) -> None:
+    """It is read at the start only, and says nothing of the policies."""
+    served = start(EMBEDDED.replace("'127.0.0.1:0'}", "'127.0.0.1:0', workers: 2}", 1))
+    until(lambda: cached(served))
+    kept = served.metric("authorizer_cache_entries")
+    save(folder / "authorizer.yaml", EMBEDDED + "enforcement: observe\n")
+    until(lambda: served.metric("authorizer_config_changed") == 1, within=15)
+    assert served.metric("authorizer_cache_entries") == kept > 0
+
+
 def test_it_says_where_nobody_answers_and_what_to_look_at(folder: Path) -> None:
     port = free_port()
     ended = run(folder, "cache", "clear", "--admin-listen", f"127.0.0.1:{port}")

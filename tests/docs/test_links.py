@@ -39,3 +39,19 @@ def test_every_page_is_on_the_list_of_the_readme() -> None:
     listed = set(_LINK.findall((ROOT / "README.md").read_text("utf-8")))
     pages = {f"docs/{page.name}" for page in DOCS.glob("*.md")}
     assert pages - listed == set()
+
+
+_DECISION: Final = re.compile(r"\[Decision (\d+)\]\(\S*decisions/0*(\d+)-[^)]*\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_decision_is_called_by_its_number(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert all(called == number for called, number in _DECISION.findall(text))
+    if page.parent.name == "decisions":
+        assert text.startswith(f"# {int(page.name[:4])}. ")
+
+
+def test_no_two_decisions_have_one_number() -> None:
+    numbers = [page.name[:4] for page in (DOCS / "decisions").glob("*.md")]
+    assert len(set(numbers)) == len(numbers)

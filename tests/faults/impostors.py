@@ -66,9 +66,11 @@ def nonsense(
             server.context.set_alpn_protocols(["h2"])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class _Failing(svc_pb2_grpc.CerbosServiceServicer):  # type: ignore[misc] # grpc ships no types
@@ -86,5 +88,7 @@ def failing(code: grpc.StatusCode) -> Iterator[str]:
     svc_pb2_grpc.add_CerbosServiceServicer_to_server(_Failing(code), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()

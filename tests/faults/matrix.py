@@ -23,7 +23,8 @@ import trustme
 from faults.asking import question
 from faults.impostors import REFUSAL, failing, nonsense
 from faults.listener import Listener, ask
-from faults.stepping import WallClock
+from faults.outages import killed, stopped
+from faults.stepping import COMPILER, WallClock
 from polling import until
 from processes import children
 from served import RULES, save
@@ -90,24 +91,6 @@ def endpoints(*addresses: str, more: str = "") -> str:
     return f"{{endpoints: [{', '.join(map(repr, addresses))}]{more}}}"
 
 
-@contextmanager
-def killed(*servers: CerbosServer) -> Iterator[None]:
-    for server in servers:
-        server.kill()
-    yield
-    for server in servers:
-        server.start()
-
-
-@contextmanager
-def stopped(*servers: CerbosServer) -> Iterator[None]:
-    for server in servers:
-        server.stop()
-    yield
-    for server in servers:
-        server.resume()
-
-
 @fault("one of two PDPs killed, then restarted on its port")
 def _(rig: Rig) -> Scene:
     one, other = rig.pdp("one"), rig.pdp("other")
@@ -162,9 +145,12 @@ def _(rig: Rig) -> Scene:
 
     @contextmanager
     def moved(_: Service) -> Iterator[None]:
-        old.kill()
-        new.start()
-        yield
+        with killed(old):
+            new.start()
+            try:
+                yield
+            finally:
+                new.kill()
 
     return Scene(endpoints(one.address, old.address, new.address), moved)
 
@@ -215,9 +201,11 @@ def _(rig: Rig) -> Scene:
         # So that there is a middle.
         with proxy.slow(40):
             thread.start()
-            yield
-            over.set()
-            thread.join()
+            try:
+                yield
+            finally:
+                over.set()
+                thread.join()
 
     return Scene(endpoints(proxy.address, other.address), hanging_up)
 
@@ -343,10 +331,12 @@ def _(rig: Rig) -> Scene:
         one.kill()
         tls.pair("one", trustme.CA())
         one.start()
-        yield
-        one.kill()
-        tls.pair("one")
-        one.start()
+        try:
+            yield
+        finally:
+            one.kill()
+            tls.pair("one")
+            one.start()
 
     return Scene(tls.endpoints(one.address), unknown)
 
@@ -403,7 +393,7 @@ _GOOD: Final = (200, "policy_allow")
 _EXPIRED: Final = (403, "principal_rejected")
 
 
-@fault("the clock stepped forward by three hours, then back, the PDP taking 200 ms", needs="cc")
+@fault("the clock stepped forward by three hours, then back, the PDP taking 200 ms", needs=COMPILER)
 def _(rig: Rig) -> Scene:
     clock, proxy = WallClock(rig.folder("clock")), rig.proxy("one")
     session = _expiring(_STEP // 3)
@@ -422,7 +412,7 @@ def _(rig: Rig) -> Scene:
     return Scene(endpoints(proxy.address), forward, environ=clock.environ)
 
 
-@fault("the clock stepped back by three hours, then forward, the PDP taking 200 ms", needs="cc")
+@fault("the clock stepped back by three hours, then forward, the PDP taking 200 ms", needs=COMPILER)
 def _(rig: Rig) -> Scene:
     clock, proxy = WallClock(rig.folder("clock")), rig.proxy("one")
     session = _expiring(-_STEP // 3)
@@ -445,7 +435,7 @@ def _(rig: Rig) -> Scene:
     "the clock stepped back by three hours while the only PDP is stopped",
     _UNAVAILABLE,
     _DEADLINE,
-    needs="cc",
+    needs=COMPILER,
 )
 def _(rig: Rig) -> Scene:
     clock, one = WallClock(rig.folder("clock")), rig.pdp("one")
@@ -469,8 +459,10 @@ def _(rig: Rig) -> Scene:
     def broken(service: Service) -> Iterator[None]:
         rules = service.folder / "rules" / "a.yaml"
         save(rules, RULES.replace("match:", "mach:"))
-        yield
-        save(rules, RULES)
+        try:
+            yield
+        finally:
+            save(rules, RULES)
 
     return Scene(endpoints(rig.pdp("one").address), broken)
 
@@ -482,8 +474,10 @@ def _(_: Rig) -> Scene:
         policy = service.folder / "policies" / "document.yaml"
         good = policy.read_text()
         save(policy, "resourcePolicy: [")
-        yield
-        save(policy, good)
+        try:
+            yield
+        finally:
+            save(policy, good)
 
     return Scene("{embedded: {policies: policies}}", broken)
 
@@ -504,8 +498,10 @@ def _(rig: Rig) -> Scene:
     @contextmanager
     def blocked(service: Service) -> Iterator[None]:
         service.block_log()
-        yield
-        service.unblock_log()
+        try:
+            yield
+        finally:
+            service.unblock_log()
 
     return Scene(endpoints(rig.pdp("one").address), blocked)
 
@@ -535,8 +531,10 @@ def _(rig: Rig) -> Scene:
         # The highest that is open: the next one would be above it.
         highest = max(int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir())
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + 1, before[1]))
-        with _until_hung_up_on(service.listen):
-            yield
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        try:
+            with _until_hung_up_on(service.listen):
+                yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
     return Scene(endpoints(rig.pdp("one").address), exhausted)

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 import uuid
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from chain import Entrance
 from faults.asking import Asker, Figures, Request
+from faults.outages import killed, stopped
 from faults.rig import DEADLINE
 from faults.trial import NOISE
 from polling import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from typing import TypeAlias
 
-    from chain import Chain, Program
+    from chain import Chain
+    from faults.outages import Program
 
     Fault: TypeAlias = Callable[[Program], AbstractContextManager[None]]
 
@@ -39,28 +38,6 @@ _DURING: Final = 2.0
 _RECOVERY: Final = 10.0
 # More than are asked in all that time.
 _REQUESTS: Final = 2000
-
-
-@contextmanager
-def killed(program: Program) -> Iterator[None]:
-    program.kill()
-    try:
-        yield
-    finally:
-        program.start()
-        program.wait_until_ready()
-
-
-@contextmanager
-def stopped(program: Program) -> Iterator[None]:
-    pid = program.pid
-    os.kill(pid, signal.SIGSTOP)
-    # The signal arrives later than kill() returns; until then the program may still answer.
-    os.waitpid(pid, os.WUNTRACED)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 PDP_FAULTS: Final[Mapping[str, Fault]] = {"killed": killed, "stopped (SIGSTOP)": stopped}

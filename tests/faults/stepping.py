@@ -8,6 +8,7 @@ none), the times of files, and other processes, a Go program that is its child i
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+COMPILER: Final = os.environ.get("CC", "cc")
 _SOURCE: Final = Path(__file__).with_name("stepped_clock.c")
 _SECONDS: Final = struct.Struct("q")
 
@@ -25,10 +27,10 @@ class WallClock:
     """The wall clock of a process that is started with `environ`."""
 
     def __init__(self, folder: Path) -> None:
-        """Build what it takes, in the folder. Needs `cc`."""
+        """Build what it takes, in the folder. Needs `COMPILER`."""
         library = folder / "stepped_clock.so"
         subprocess.run(
-            ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, _SOURCE],  # noqa: S607 - wherever it is
+            [COMPILER, "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library, _SOURCE],
             check=True,
         )
         self._offset = folder / "offset"
@@ -42,8 +44,10 @@ class WallClock:
     def stepped(self, seconds: int) -> Iterator[None]:
         """Step it, and step it back when the context is left."""
         self._write(seconds)
-        yield
-        self._write(0)
+        try:
+            yield
+        finally:
+            self._write(0)
 
     def _write(self, seconds: int) -> None:
         # In place: the process has the file mapped.

@@ -90,8 +90,10 @@ class Proxy:
     def leading_to(self, upstream: str) -> Iterator[None]:
         """Break all connections, and lead new ones elsewhere."""
         self._lead(upstream)
-        yield
-        self._lead(self._upstream)
+        try:
+            yield
+        finally:
+            self._lead(self._upstream)
 
     def hang_up(self) -> None:
         """Break all connections."""
@@ -108,5 +110,7 @@ class Proxy:
         name = f"{kind}-{stream}"
         toxic = {"name": name, "type": kind, "stream": stream, "attributes": attributes}
         self._toxiproxy.call("POST", f"{self._path}/toxics", toxic)
-        yield
-        self._toxiproxy.call("DELETE", f"{self._path}/toxics/{name}")
+        try:
+            yield
+        finally:
+            self._toxiproxy.call("DELETE", f"{self._path}/toxics/{name}")

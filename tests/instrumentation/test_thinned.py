@@ -9,7 +9,8 @@ from serving import Sink
 from structlog.testing import capture_logs
 from virtualtime import run
 
-from authorizer.instrumentation.thinned import PASSED_ON, Thinned
+from authorizer.instrumentation.few import PASSED_ON
+from authorizer.instrumentation.thinned import Thinned
 from authorizer.model import Allow, DecisionRecord, Indeterminate, Reason
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from chain import Client, Entrance, Grant, PdpKind, Question, bearer, running_chain, wire
-from faults.passage import PATH, PDP_FAULTS, judge_passage, killed, passage, stopped
+from faults.outages import killed, stopped
+from faults.passage import PATH, PDP_FAULTS, judge_passage, passage
 from polling import until
 from processes import children, gone
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from authorizer.expressions.template import compile_value
 from authorizer.kratos.identity_schema import Node
-from authorizer.lint.resources import misfits
+from authorizer.lint.resource_schemas import refusals
 from authorizer.source.yaml import load_yaml
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_what_a_validator_takes_is_never_refused(attr: dict[str, Any]) -> None:
 
     document = load_yaml(json.dumps(CLOSED), "document.json")
     written = {key: compile_value(value, (), _text) for key, value in attr.items()}
-    found = list(misfits(Node(document, (), document.value), written))
+    found = list(refusals(Node(document, (), document.value), written))
     if Draft202012Validator(CLOSED).is_valid(attr):
         assert found == []
 

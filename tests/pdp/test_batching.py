@@ -743,3 +743,61 @@ def _numbered(number: int) -> Check:
 
 def _is_same(one: Principal, other: Principal) -> bool:
     return (one.bare, one.aux_data) == (other.bare, other.aux_data)
+
+
+# --- races -----------------------------------------------------------------------------------
+
+
+async def test_who_leaves_in_the_turn_in_which_the_answer_comes_has_left_and_no_more() -> None:
+    answered: asyncio.Future[PdpAnswer] = asyncio.get_running_loop().create_future()
+
+    class Held(ScriptedPdp):
+        async def check(self, *_: object, **__: object) -> PdpAnswer:
+            return await answered
+
+    pdp = batching(Held(always(Effect.DENY)))
+    first, second = asks(pdp, "1", "1")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    answered.set_result(PdpAnswer("call", (CheckResult(Effect.DENY),)))
+    second.cancel()
+    stayed, left = await asyncio.gather(first, second, return_exceptions=True)
+    assert isinstance(stayed, PdpAnswer)
+    assert isinstance(left, asyncio.CancelledError)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_in_any_crowd_everybody_gets_their_own_answer_and_nothing_is_left(seed: int) -> None:
+    """Real time, so that answers, deadlines and hang-ups fall into the same turn now and then."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+
+    class Hasty(ScriptedPdp):
+        async def check(self, *asked: Any, **how: Any) -> PdpAnswer:  # noqa: ANN401 - as its base
+            await asyncio.sleep(chance.choice([0, 0, 0.001, 0.004]))
+            if chance.random() < 0.15:
+                raise chance.choice([PdpRejected, PdpUnavailable])("hasty", "by chance")
+            return await super().check(*asked, **how)
+
+    numbers = itertools.count()
+    pdp = BatchingPdp(Hasty(_by_its_name), new_id=lambda: f"batch-{next(numbers)}")
+    people = [person(name=f"person-{number}") for number in range(4)]
+
+    async def one() -> None:
+        who, check = chance.choice(people), asked(str(chance.randrange(6)))
+        deadline = Deadline.after(chance.choice([0.001, 0.01, 1.0]))
+        answer = await pdp.check(who, [check], deadline=deadline, request_id="request")
+        assert answer.results[0].outputs["asked"] == told(who, check)
+
+    crowd = []
+    for number in range(3000):
+        crowd.append(asyncio.create_task(one()))
+        if chance.random() < 0.1:
+            asyncio.get_running_loop().call_later(chance.random() * 0.01, crowd[-1].cancel)
+        if number % 10 == 0:
+            await asyncio.sleep(0)
+    ends = await asyncio.gather(*crowd, return_exceptions=True)
+    expected = (PdpError, asyncio.CancelledError, type(None))
+    assert [end for end in ends if not isinstance(end, expected)] == []
+    assert None in ends
+    await pdp.close()
+    assert (pdp.in_flight, len(pdp._lanes)) == (0, 0)

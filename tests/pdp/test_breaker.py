@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from authorizer.pdp.backoff import Backoff
+from authorizer.backoff import Backoff
 from authorizer.pdp.breaker import TRANSITIONS, Breaker, Event, State, Terms
 
 TERMS = Terms(threshold=3, backoff=Backoff(first=0.1, cap=0.5))

@@ -24,10 +24,10 @@ from pdpquestions import ask, document, effects, until_it_says
 from polling import eventually, until
 from processes import gone
 
+from authorizer.backoff import Backoff
 from authorizer.config.addresses import UnixAddress
 from authorizer.errors import ConfigError, PdpError, PdpUnavailable
 from authorizer.model import Effect
-from authorizer.pdp.backoff import Backoff
 from authorizer.pdp.cerbos import CerbosPdp
 from authorizer.pdp.embedded import EmbeddedPdp, PoliciesState
 from authorizer.pdp.interface import PdpState

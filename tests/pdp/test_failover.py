@@ -111,6 +111,74 @@ async def test_who_is_well_is_asked_in_turn() -> None:
     assert not rig.notes.retries
 
 
+async def test_while_a_question_waits_for_one_the_others_go_elsewhere() -> None:
+    rig = Rig(ALLOW, ALLOW, ALLOW)
+    rig.pdps["a"].hanging = True
+    waiting = asyncio.create_task(rig.ask(30))
+    await eventually(lambda: rig.calls == [1, 0, 0])
+    for _ in range(40):
+        assert await rig.ask() is Effect.ALLOW
+    assert rig.calls == [1, 20, 20]
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    for _ in range(3):
+        rig.pdps["a"].hanging = False
+        await rig.ask()
+    assert rig.calls == [2, 21, 21]
+
+
+class HeldPdp(ScriptedPdp):
+    """Answers each call when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(ALLOW)
+        self.held: list[asyncio.Future[None]] = []
+
+    async def check(self, *args: Any, **keys: Any) -> PdpAnswer:  # noqa: ANN401 - the port's
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.held.append(future)
+        try:
+            await future
+        finally:
+            self.held.remove(future)
+        return await super().check(*args, **keys)
+
+
+@given(st.integers(1, 5), st.lists(st.none() | st.integers(0, 30), max_size=40))
+def test_a_question_goes_to_whoever_has_the_fewest_open_and_in_turn(
+    count: int, steps: list[int | None]
+) -> None:
+    """None asks; a number has one of the open calls answered."""
+
+    async def follow() -> None:
+        pdps = [HeldPdp() for _ in range(count)]
+        opens = {str(index): partial(pdps.__getitem__, index) for index in range(count)}
+        pdp = FailoverPdp(opens)
+        tasks: list[asyncio.Task[PdpAnswer]] = []
+        turn = 0
+        for step in steps:
+            before = [len(one.held) for one in pdps]
+            if step is None:
+                tasks.append(asyncio.create_task(ask_any(pdp)))
+                await asyncio.sleep(0)
+                [chosen] = [
+                    index for index, one in enumerate(pdps) if len(one.held) > before[index]
+                ]
+                order = [(turn + ahead) % count for ahead in range(count)]
+                assert chosen == min(order, key=before.__getitem__)
+                turn = chosen + 1
+            elif held := [future for one in pdps for future in one.held]:
+                held[step % len(held)].set_result(None)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await pdp.close()
+
+    asyncio.run(follow())
+
+
 @pytest.mark.parametrize("script", [DOWN, LATE])
 async def test_one_that_gives_no_answer_costs_no_question_and_is_soon_passed_over(
     script: Any,  # noqa: ANN401 - a script
@@ -388,14 +456,23 @@ def breaker(kind: int) -> Breaker:
 
 
 @given(
-    st.lists(st.integers(0, 5).map(breaker), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 5).map(breaker), st.integers(0, 3)), min_size=1, max_size=5),
     st.integers(0, 10),
     st.floats(0, 2),
     st.booleans(),
 )
-def test_the_plan(breakers: list[Breaker], turn: int, now: float, may_probe: bool) -> None:  # noqa: FBT001 - drawn
-    """Who may not be asked never is; somebody is while anybody may; nobody is asked twice."""
-    first = choose(breakers, turn, now, may_probe=may_probe)
+def test_the_plan(
+    seen: list[tuple[Breaker, int]],
+    turn: int,
+    now: float,
+    may_probe: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Who may not be asked never is; somebody is while anybody may; nobody is asked twice.
+
+    Of those who may, it is whoever has the fewest calls open.
+    """
+    breakers, calls = [one for one, _ in seen], [open_ for _, open_ in seen]
+    first = choose(breakers, calls, turn, now, may_probe=may_probe)
     closed = [index for index, one in enumerate(breakers) if one.state is State.CLOSED]
     due = [index for index, one in enumerate(breakers) if one.due(now)]
     if first is None:
@@ -408,12 +485,15 @@ def test_the_plan(breakers: list[Breaker], turn: int, now: float, may_probe: boo
         assert first in closed
     if due and may_probe:
         assert first in due
-    second = fallback(breakers, first)
+    elif closed:
+        assert calls[first] == min(calls[index] for index in closed)
+    second = fallback(breakers, calls, first)
     others = [index for index in closed if index != first]
     if second is None:
         assert not others
     elif others:
-        assert breakers[second].failures == min(breakers[index].failures for index in others)
+        least = min((breakers[index].failures, calls[index]) for index in others)
+        assert (breakers[second].failures, calls[second]) == least
     else:
         assert breakers[second].answers
     assert second != first

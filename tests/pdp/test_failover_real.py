@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from authorizer.config.addresses import DnsName, TcpAddress, parse_target
 from authorizer.errors import PdpDeadline, PdpUnavailable
 from authorizer.model import Effect
 from authorizer.pdp.cerbos import CerbosPdp
-from authorizer.pdp.failover import FailoverPdp
+from authorizer.pdp.failover import FailoverPdp, Unobserved
 from authorizer.pdp.interface import PdpState
 from authorizer.pdp.resolve import Resolver
 
@@ -50,6 +52,16 @@ def start(cerbos: Path, folder: Path) -> Iterator[Callable[..., CerbosServer]]:
         server.kill()
 
 
+class Counting(Unobserved):
+    """Counts what became of calls."""
+
+    def __init__(self) -> None:
+        self.attempts: Counter[tuple[str, str]] = Counter()
+
+    def attempted(self, endpoint: str, result: str) -> None:
+        self.attempts[endpoint, result] += 1
+
+
 def before(*addresses: Address) -> FailoverPdp:
     return FailoverPdp({str(address): partial(CerbosPdp, address) for address in addresses})
 
@@ -80,6 +92,31 @@ async def test_a_stopped_one_loses_no_question_and_is_asked_again_when_it_goes_o
     one.resume()
     other.kill()
     await until_it_says(pdp, Effect.ALLOW)
+
+
+async def test_while_one_question_waits_for_a_stopped_one_no_other_does(
+    start: Callable[..., CerbosServer], closing: list[FailoverPdp]
+) -> None:
+    """Asked in turn, every second one would wait until the breaker opens."""
+    one, other = start(), start()
+    notes = Counting()
+    pdp = FailoverPdp(
+        {str(server.target): partial(CerbosPdp, server.target) for server in (one, other)},
+        attempt_timeout=10.0,
+        observer=notes,
+    )
+    closing.append(pdp)
+    one.stop()
+    # Who is first in turn.
+    waiting = asyncio.create_task(ask(pdp, *BOTH, seconds=30))
+    await asyncio.sleep(0)
+    for _ in range(100):
+        answer = await ask(pdp, *BOTH, seconds=30)
+        assert [result.effect for result in answer.results] == RIGHT
+    assert notes.attempts == {(str(other.target), "answered"): 100}
+    one.resume()
+    assert [result.effect for result in (await waiting).results] == RIGHT
+    assert notes.attempts[str(one.target), "answered"] == 1
 
 
 async def test_when_all_are_stopped_questions_soon_fail_at_once(

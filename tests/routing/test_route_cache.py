@@ -32,6 +32,16 @@ def test_a_route_has_its_own_time_to_live_or_its_files_and_a_static_one_none() -
     assert {cells[id_] for id_ in ("by.default", "own", "static")} == {"5s", "1.5s", "-"}
 
 
+def test_a_route_may_say_that_nothing_of_it_is_kept() -> None:
+    rules = RULES.replace("cache: {ttl: 1500ms}", "cache: null")
+    table = compile_rules([load_yaml(rules, "rules.yaml")])
+    assert {route.id: route.cache for route in table.routes} == {
+        "by.default": 5.0,
+        "own": None,
+        "static": None,
+    }
+
+
 def test_without_the_key_nothing_is_kept() -> None:
     rules = RULES.replace("defaults: {cache: {ttl: 5s}}\n", "").replace("    cache: {ttl: 1500ms}\n", "")  # fmt: skip  # noqa: E501 - two replacements
     table = compile_rules([load_yaml(rules, "rules.yaml")])

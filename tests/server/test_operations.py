@@ -191,6 +191,8 @@ async def test_operators_clear_the_cache_by_post_and_nobody_else_does(service: S
     post = b"POST /cache/clear HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
     assert (await service.send(post)).status == 404
     assert (await service.get("/cache/clear", admin=True)).status == 405
+    foreign = post.replace(b"Host", b"Origin: http://evil.test\r\nHost")
+    assert (await service.send(foreign, admin=True)).status == 403
     assert cleared == []
     answer = await service.send(post, admin=True)
     assert (answer.status, answer.json) == (200, {"status": "ok"})

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from polling import eventually
-from serving import BODY, Service, assemble, post, serving, settings
+from serving import BODY, Service, Wire, assemble, post, serving, settings
 from structlog.testing import capture_logs
 
 from authorizer.config.settings import Enforcement
@@ -20,6 +20,8 @@ from authorizer.server.shedding import is_one_question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp import web
 
     from authorizer.pdp.interface import Deadline
 
@@ -76,17 +78,32 @@ async def test_the_connection_goes_on_and_is_answered_once_there_is_a_place() ->
         assert (await wire.answer()).status == 200
 
 
+def connection_of(service: Service, wire: Wire) -> web.RequestHandler:
+    """Return the server's end of a connection."""
+    own = wire.writer.get_extra_info("sockname")
+    [connection] = [
+        one
+        for one in service.listeners._open[0]._endpoint.connections
+        if one.transport is not None and one.transport.get_extra_info("peername") == own
+    ]
+    return connection
+
+
 async def test_a_connection_that_is_refused_is_not_one_that_idles() -> None:
     """One that idles is closed after `idle_timeout`, in the middle of the next question perhaps."""
     async with (
-        serving(max_in_flight=1, max_wait=0.0, deadline=30.0, idle_timeout=0.5) as service,
+        serving(max_in_flight=1, max_wait=0.0, deadline=30.0, idle_timeout=1.0) as service,
         full(service),
         await service.connect() as wire,
     ):
-        for _ in range(4):
-            wire.send(post())
-            assert (await wire.answer()).status == 501
-            await asyncio.sleep(0.2)
+        await eventually(lambda: service.collaborators.connections.open == 2)
+        connection = connection_of(service, wire)
+        # As if it had been idle for all the time that it may be.
+        connection._next_keepalive_close_time = 0.0
+        asked = asyncio.get_running_loop().time()
+        wire.send(post())
+        assert (await wire.answer()).status == 501
+        assert connection._next_keepalive_close_time >= asked + 1.0
         assert await wire.is_closed()
 
 
@@ -140,6 +157,42 @@ async def test_what_looks_like_a_question_in_the_middle_of_a_head_is_none() -> N
         answer = await wire.answer()
         # Who was read is told the date.
         assert (answer.status, "date" in answer.headers) == (501, True)
+
+
+async def test_half_a_head_behind_a_request_is_never_glued_to_another_one() -> None:
+    """Whoever shares the connection would be decided with somebody else's header."""
+    async with (
+        serving(max_in_flight=1, max_wait=0.0, deadline=30.0) as service,
+        await service.connect() as wire,
+    ):
+        wire.send(
+            post() + post().partition(b"Host")[0] + b"Authorization: Bearer other\r\nX-Note: "
+        )
+        assert (await wire.answer()).status == 200
+        async with full(service) as release:
+            wire.send(post())  # it is the value of that header, and what follows a body
+            await eventually(lambda: service.sink.reasons[-1:] == ["overloaded"])
+            refused = await wire.answer()
+            assert (refused.status, "date" in refused.headers) == (501, True)
+            release.set()
+        wire.send(post())
+        assert (await wire.answer()).status == 200
+        assert service.decision.asked[-1].authorization == ()
+
+
+async def test_a_body_that_comes_behind_its_head_leaves_its_connection_plain() -> None:
+    async with (
+        serving(max_in_flight=1, max_wait=0.0, deadline=30.0) as service,
+        await service.connect() as wire,
+    ):
+        wire.send(post()[:-20])
+        wire.send(BODY[-20:-10])
+        wire.send(BODY[-10:])
+        assert (await wire.answer()).status == 200
+        async with full(service):
+            wire.send(post())
+            refused = await wire.answer()
+            assert (refused.status, "date" in refused.headers) == (501, False)
 
 
 async def test_who_observes_refuses_nobody() -> None:
@@ -227,6 +280,9 @@ def test_a_whole_plain_post_is_one_question() -> None:
         post(headers=["transfer-encoding : chunked"]),
         post(headers=["X: a\nTransfer-Encoding: chunked"]),
         post(headers=["Connection: close"]),
+        post().replace(b"Content-Length: ", b"Content-Length: 1\r\n "),
+        post().replace(b"\r\n\r\n", b"\r\n 7\r\n\r\n"),
+        post(headers=["Authorization: Bearer " + 8192 * "a"]),
         post(headers=["Expect: 100-continue"]),
         post(headers=["Upgrade: h2c"]),
     ],

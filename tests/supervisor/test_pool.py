@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -16,9 +17,9 @@ from polling import eventually
 from processes import gone
 from served import prepare
 
+from authorizer.backoff import Backoff
 from authorizer.config.loading import load
 from authorizer.errors import WorkersFailed
-from authorizer.pdp.backoff import Backoff
 from authorizer.supervisor import pool as pools
 from authorizer.supervisor import worker as workers
 from authorizer.supervisor.messages import Job
@@ -81,8 +82,8 @@ async def test_who_is_gone_is_told_with_what_it_had_counted(job: Job) -> None:
     async with running(job) as one:
         first, second = one.pool.workers
         assert (first.number, second.number, one.pool.ready) == (1, 2, 2)
-        answers = await one.pool.ask(counts=True, within=5)
-        assert [answer.report.errors for answer in answers] == [{}, {}]
+        pulses = await one.pool.ask(counts=True, within=5)
+        assert [pulse.report.errors for pulse in pulses] == [{}, {}]
         assert first.counts
         first.signal(signal.SIGKILL)
         await eventually(lambda: one.pool.ready == 2 and one.gone, within=20)
@@ -131,6 +132,34 @@ async def test_where_none_comes_up_it_gives_up(
                 backoff=Backoff(0.01),
             ).run()
     assert "no_such_program" in capfd.readouterr().err
+
+
+async def test_where_one_has_never_come_up_the_others_go_on_and_it_is_tried_until_it_does(
+    job: Job,
+) -> None:
+    tries = 0
+    mended = False
+
+    async def start(number: int) -> Worker:
+        nonlocal tries
+        if number == 2:
+            await eventually(lambda: pool.ready, within=20)
+            tries += 1
+            if not mended:
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return await Worker.start(replace(job, number=number))
+
+    pool = Pool(start, 2, on_exit=lambda: None, on_gone=lambda _: None, backoff=Backoff(0.01, 0.1))
+    task = asyncio.create_task(pool.run())
+    try:
+        await eventually(lambda: tries > 7, within=30)
+        assert (pool.ready, pool.complete.is_set()) == (1, False)
+        mended = True
+        await asyncio.wait_for(pool.complete.wait(), 20)
+        assert pool.ready == 2
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 async def test_where_some_decide_it_does_not_give_up(

@@ -162,18 +162,69 @@ def is_ready(served: Served) -> bool:
     return served.get("/health/ready", admin=True).status == 200
 
 
+async def ask_until_turned_away(served: Served, load: Load) -> None:
+    """Ask, on a new connection where the answer says so, until none is to be had.
+
+    One is lost where an answer said that its connection is kept, and the next does not come. A new
+    one that is reset was at the address when it was closed: nobody has read what it asks.
+    """
+    while True:
+        kept = False
+        try:
+            async with await connect(served) as wire:
+                while True:
+                    wire.send(post(body()))
+                    answer = await wire.answer()
+                    load.statuses.append(answer.status)
+                    if answer.headers.get("connection") == "close":
+                        break
+                    kept = True
+        except (ConnectionError, EOFError):
+            load.lost += kept
+            return
+
+
 async def test_sigterm_under_load_loses_no_request(start: Callable[..., Served]) -> None:
+    """Whoever comes back is answered until the address is closed, and is turned away after that."""
     served = await asyncio.to_thread(start, with_keys("drain_delay: 500ms"))
-    async with loaded(served, ask_on) as load:
+    async with loaded(served, ask_until_turned_away) as load:
         served.process.send_signal(signal.SIGTERM)
         await eventually(lambda: served.events("authorizer.draining"))
         assert not await asyncio.to_thread(is_ready, served)
-    # Each caller was told, in an answer, to come back elsewhere.
     assert await asyncio.to_thread(served.process.wait, 20) == 0
     assert load.lost == 0
     assert set(load.statuses) == {200}
     assert served.events("authorizer.stopped")
     assert served.stderr == ""
+
+
+async def test_nobody_new_is_let_in_while_what_is_open_is_answered(
+    start: Callable[..., Served],
+) -> None:
+    """A connection that is accepted and never answered would be a hang instead of a refusal."""
+    served = await asyncio.to_thread(start)
+    question = post(body())
+    async with await connect(served) as wire:
+        wire.send(question[:-1])
+        await eventually(lambda: served.metric("authorizer_connections") == 1)
+        served.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: refused(served), within=3)
+        assert served.process.poll() is None
+        wire.send(question[-1:])
+        assert (await wire.answer()).status == 200
+    assert await asyncio.to_thread(served.process.wait, 20) == 0
+    assert not served.events("workers.killed")
+
+
+def refused(served: Served) -> bool:
+    host, port = served.ready["listen"].rsplit(":", 1)
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # at the address when it was closed
+        return False
+    return False
 
 
 async def test_one_that_is_told_to_end_loses_no_request_and_is_replaced(
@@ -341,4 +392,24 @@ async def test_who_is_dealt_to_one_that_is_stopped_is_answered_by_the_other(
     finally:
         served.kill_one(pid, signal.SIGCONT)
     assert served.decisions_of(1) == 0
+    assert await asyncio.to_thread(served.stop) == 0
+
+
+async def test_a_cache_is_not_said_to_be_empty_while_one_that_decides_has_not_heard(
+    start: Callable[..., Served], folder: Path
+) -> None:
+    served = await asyncio.to_thread(start)
+    pids = served.worker_pids()
+    clear = "cache", "clear", "--admin-listen", served.ready["admin"]
+    served.kill_one(pids[1], signal.SIGSTOP)
+    try:
+        served.kill_one(pids[2])  # the one that takes its place answers, and is no answer of 1's
+        await eventually(lambda: gone(pids[2]))
+        unsure = await asyncio.to_thread(run, folder, *clear)
+        assert (unsure.returncode, unsure.stdout) == (1, "")
+        assert "not every worker" in unsure.stderr
+    finally:
+        served.kill_one(pids[1], signal.SIGCONT)
+    cleared = await asyncio.to_thread(run, folder, *clear)
+    assert (cleared.returncode, cleared.stdout) == (0, "forgotten\n")
     assert await asyncio.to_thread(served.stop) == 0

@@ -51,9 +51,7 @@ def _listed(kinds: dict[str, set[str]]) -> Iterator[str]:
 
 def _traits_of(chain: Chain, rule: Rule) -> Iterator[tuple[Place, str]]:
     """Yield the traits that a rule depends on, by itself or by its derived roles, with places."""
-    conditions = [(rule.condition, rule.scope)]
-    conditions += [(role.condition, role.scope) for role in rule.derived]
-    for condition, scope in conditions:
+    for condition, scope in rule.conditions():
         for expression in reached(condition, scope):
             first: dict[str, int] = {}
             for one in read(expression, scope, chain.attributes).reads:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from authorizer.lint.celtree import Tree
     from authorizer.lint.chain import Chain
-    from authorizer.lint.conditions import Condition, Expression, Rule, Scope
+    from authorizer.lint.conditions import Expression, Rule
     from authorizer.lint.ruleset import RuleSet
     from authorizer.routing.route import CheckTemplate, Route
 
@@ -63,9 +63,7 @@ def _reaches(check: CheckTemplate, rule: Rule) -> bool:
 
 def _clocks(rule: Rule) -> Iterator[tuple[Expression, Call]]:
     """Yield where a rule reads the clock, by itself, its variables, derived roles and outputs."""
-    parts: list[tuple[Condition | None, Scope]] = [(rule.condition, rule.scope)]
-    parts += [(role.condition, role.scope) for role in rule.derived]
-    roots = [([*condition.expressions()], scope) for condition, scope in parts if condition]
+    roots = [([*condition.expressions()], scope) for condition, scope in rule.conditions()]
     for expressions, scope in (*roots, (rule.outputs, rule.scope)):
         for expression in reached_from(expressions, scope):
             if expression.tree is not None:

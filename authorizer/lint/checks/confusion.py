@@ -33,8 +33,8 @@ def confused_conditions(chain: Chain) -> Iterator[Finding]:
 
 
 def _lists(rule: Rule) -> Iterator[Condition]:
-    for condition in (rule.condition, *(role.condition for role in rule.derived)):
-        if condition is not None and condition.of:
+    for condition, _ in rule.conditions():
+        if condition.of:
             yield condition
 
 

@@ -139,6 +139,8 @@ def _with(pattern: UrlPattern, probe: str) -> Iterator[str]:
         for other in (probe, f"{host}.{probe}", f"{probe}.{host}x"):
             yield f"{scheme}{other}{port}{rest}"
             yield f"{scheme}{other}{rest}"
+        # Where what is open takes a slash too, our host may stand in the path of another.
+        yield f"{scheme}{probe}/{host}{port}{rest}"
 
 
 def _undotted(pattern: UrlPattern) -> Iterator[str]:

@@ -8,7 +8,8 @@ from authorizer.lint.checks.attributes import place_in
 from authorizer.lint.codes import Code
 from authorizer.lint.finding import Finding
 from authorizer.lint.reading import reached
-from authorizer.lint.resources import declares, misfits, missing, reads
+from authorizer.lint.resource_schemas import declares, refusals
+from authorizer.lint.resources import missing, reads
 from authorizer.source.schema import did_you_mean, nearest
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from authorizer.expressions.template import ValueTemplate
     from authorizer.lint.chain import Chain
-    from authorizer.lint.conditions import Condition, Expression, Rule, Scope
+    from authorizer.lint.conditions import Expression, Rule
     from authorizer.lint.reading import Read
     from authorizer.lint.ruleset import RuleSet
     from authorizer.routing.route import Route
@@ -57,9 +58,7 @@ def _passed(chain: Chain) -> dict[str, list[Mapping[str, ValueTemplate]]] | None
 
 
 def _reads(rule: Rule) -> Iterator[tuple[Expression, Read]]:
-    conditions: list[tuple[Condition | None, Scope]] = [(rule.condition, rule.scope)]
-    conditions += [(role.condition, role.scope) for role in rule.derived]
-    for condition, scope in conditions:
+    for condition, scope in rule.conditions():
         for expression in reached(condition, scope):
             if expression.tree is not None:
                 for read in reads(expression.tree, scope):
@@ -112,7 +111,7 @@ def _refused(chain: Chain, rules: RuleSet, route: Route, number: int) -> Iterato
     schema = chain.policies.schema_for(kind, actions)
     if schema is None:
         return
-    for path, problem in misfits(schema, check.resource.attr):
+    for path, problem in refusals(schema, check.resource.attr):
         message = f"the schema of `{kind}` ({schema.document.name}) {problem}"
         place = rules.attr_place(route, number, path)
         known = [str(node.path[-1]) for node in schema.children("properties")]

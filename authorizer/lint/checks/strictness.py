@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from authorizer.lint.chain import Chain
-    from authorizer.lint.conditions import Condition, Rule, Scope
+    from authorizer.lint.conditions import Rule
     from authorizer.lint.strict import Site
     from authorizer.principals.profiles import Profile
     from authorizer.source.document import Place
@@ -77,19 +77,13 @@ def _worlds(chain: Chain, profile: Profile, rule: Rule) -> Iterator[World]:
     """Yield the principals of a profile, and those without each attribute that they may lack."""
     yield World(chain.attributes, profile)
     paths: dict[tuple[str, ...], None] = {}
-    for condition, scope in _conditions(rule):
+    for condition, scope in rule.conditions():
         for expression in reached(condition, scope):
             for one in read(expression, scope, chain.attributes).reads:
                 paths.update((one.path[:length], None) for length in range(1, len(one.path) + 1))
     for path in paths:
         if path[-1] != ITEM and chain.attributes.presence(path, profile) is Presence.SOMETIMES:
             yield World(chain.attributes, profile, path)
-
-
-def _conditions(rule: Rule) -> Iterator[tuple[Condition | None, Scope]]:
-    yield rule.condition, rule.scope
-    for role in rule.derived:
-        yield role.condition, role.scope
 
 
 def _errors(world: World, rule: Rule) -> frozenset[Site]:

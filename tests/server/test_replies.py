@@ -12,7 +12,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authorizer.server.answers import Reply
+from authorizer.server.replies import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -30,11 +30,7 @@ class Reply(web.StreamResponse):
     def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Make it. Raises ValueError for a header that would not be one line of text."""
         super().__init__(status=status)
-        lines = "".join([f"{name}: {value}\n" for name, value in headers.items()])
-        if not lines.replace("\n", "").isprintable() or lines.count("\n") != len(headers):
-            msg = "a header holds what is no text"
-            raise ValueError(msg)
-        self._lines = lines.replace("\n", "\r\n")
+        self._lines = header_lines(headers)
         self._content = body
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
@@ -50,12 +46,20 @@ class Reply(web.StreamResponse):
         content = self._content + data
         head = (
             f"{_first(request.version, self.status, bool(self._keep_alive))}{self._lines}"
-            f"Server: authorizer\r\nContent-Length: {len(content)}\r\n"
-            f"Date: {_date(int(time.time()))}\r\n\r\n"
+            f"Content-Length: {len(content)}\r\nDate: {_date(int(time.time()))}\r\n\r\n"
         ).encode()
         # In one write, and so in one packet.
         await request.writer.write(head if request.method == "HEAD" else head + content)
         await request.writer.write_eof()
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Return headers as lines, with the one that names us; raises ValueError as `Reply` does."""
+    lines = "".join([f"{name}: {value}\n" for name, value in headers.items()])
+    if not lines.replace("\n", "").isprintable() or lines.count("\n") != len(headers):
+        msg = "a header holds what is no text"
+        raise ValueError(msg)
+    return lines.replace("\n", "\r\n") + "Server: authorizer\r\n"
 
 
 @cache

@@ -12,7 +12,7 @@ import pytest
 from polling import until
 from processes import gone
 
-from authorizer.pdp import tether
+from authorizer import tether
 
 if TYPE_CHECKING:
     from pathlib import Path
