@@ -8,11 +8,14 @@ from __future__ import annotations
 import enum
 import functools
 import importlib.resources
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from authorizer.kratos.added import FromTrait
 from authorizer.kratos.identity_schema import Node
 from authorizer.lint.described import ITEM, Described
+from authorizer.lint.profile_attr import added_by
 from authorizer.principals.profiles import Shape
 from authorizer.source.yaml import load_yaml
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from authorizer.kratos.added import Part
     from authorizer.kratos.identity_schema import IdentitySchema
     from authorizer.principals.profiles import Profile, Profiles
 
@@ -73,9 +77,9 @@ class Attributes:
         self.schemas: Final = schemas
         self._traits: Final = [Described((schema.traits,)) for schema in schemas or ()]
         self._profiles: Final = profiles.by_name if profiles is not None else None
-        self._added: Final = frozenset(
-            name for profile in (self._profiles or {}).values() for name, _ in profile.attr
-        )
+        self._added: Final = {
+            added.name: added for added in added_by((self._profiles or {}).values())
+        }
 
     def trait(self, path: Path) -> Path:
         """Return the path of the trait that an attribute is, below the traits; () for others."""
@@ -92,7 +96,9 @@ class Attributes:
         if path[:1] == (AUTH,):
             found = _unknown(_auth(), path[1:])
             return found and Unknown(found.number + 1, found.known, found.of)
-        return None
+        # Of what a profile makes, only that it has no members at all.
+        found = _unknown(self.at(path[:1]), path[1:])
+        return Unknown(found.number + 1, of=found.of) if found and found.of else None
 
     def unknown_trait(self, path: Path) -> Unknown | None:
         """Return the same for the path of a trait. One that some schema has is a trait."""
@@ -108,9 +114,31 @@ class Attributes:
     def at(self, path: Path) -> Described:
         """Return what describes an attribute; nothing where it is not declared."""
         if trait := self.trait(path):
-            nodes = [node for root in self._traits for node in _below(root, trait).schemas]
-            return Described(tuple(nodes))
-        return _below(_auth(), path[1:]) if path[:1] == (AUTH,) else Described(())
+            return self._trait_at(trait)
+        if path[:1] == (AUTH,):
+            return _below(_auth(), path[1:])
+        return _below(self._added_at(path[0]), path[1:]) if path else Described(())
+
+    def _trait_at(self, trait: Path) -> Described:
+        nodes = [node for root in self._traits for node in _below(root, trait).schemas]
+        return Described(tuple(nodes))
+
+    def _added_at(self, name: str) -> Described:
+        """Return what describes an attribute that a profile adds: any of what it is made of."""
+        added = self._added[name]
+        each = [self._part(part) for source in added.sources for part in source.parts]
+        if added.leaves_trait and self.unknown_trait((name,)) is None:
+            each.append(self._trait_at((name,)))
+        if not all(described.schemas for described in each):
+            return Described(())
+        return Described(tuple(node for described in each for node in described.schemas))
+
+    def _part(self, part: Part) -> Described:
+        if isinstance(part, FromTrait):
+            return self._trait_at(part.path) if part.path else Described(())
+        name = json.dumps(part.schema)
+        document = load_yaml(name, name)
+        return Described((Node(document, (), document.value),)) if part.schema else Described(())
 
     def values(self, path: Path) -> frozenset[str] | None:
         """Return the strings that an attribute can be, None where they are not listed."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from authorizer.lint.chain import Chain
     from authorizer.lint.finding import Finding
     from authorizer.lint.gather import Inputs
 
@@ -26,15 +27,17 @@ def lint(inputs: Inputs) -> tuple[Finding, ...]:
     for check in CHECKS:
         findings += check(chain)
     if inputs.cerbos is not None and inputs.policies is not None and inputs.policies.is_dir():
-        findings += _uncompiled(inputs.cerbos, inputs.policies, findings)
+        findings += _uncompiled(inputs.cerbos, inputs.policies, findings, chain)
     return sorted_once(findings)
 
 
-def _uncompiled(cerbos: Path, policies: Path, findings: Sequence[Finding]) -> list[Finding]:
+def _uncompiled(
+    cerbos: Path, policies: Path, findings: Sequence[Finding], chain: Chain
+) -> list[Finding]:
     from authorizer.lint.compiled import uncompiled  # noqa: PLC0415 - only who compiles waits
 
     try:
-        return list(uncompiled(cerbos, policies, findings))
+        return uncompiled(cerbos, policies, findings, chain)
     except OSError as error:
         msg = f"{cerbos}: cannot be run: {error.strerror}"
         raise InputMissing(msg) from error

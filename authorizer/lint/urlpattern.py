@@ -36,7 +36,7 @@ _BEGINNINGS: Final = (
 # So many open parts may share the beginning, as in `<[a-z]+>:<.*>`.
 _MAX_OPENED: Final = 2
 _ANY_SCHEME: Final = re.compile(r"[^:/]*://[^/]*(/.*)?", re.DOTALL)
-_URL: Final = re.compile(r"(https?)://([^/]+)(/.*)?", re.DOTALL)
+_URL: Final = re.compile(r"(https?)://([^/:][^/]*)(/.*)?", re.DOTALL)
 # .NET's spelling of what Python spells otherwise.
 _NAMED: Final = re.compile(r"\(\?<(?=[A-Za-z_])")
 # Flags for the rest of a pattern, which Python takes only at the very beginning.

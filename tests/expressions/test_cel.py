@@ -17,6 +17,7 @@ from authorizer.expressions.cel import (
     Reference,
     Type,
     Vocabulary,
+    _has_nul,
     _plain_walk,
 )
 
@@ -375,6 +376,7 @@ def test_the_commonest_expressions_need_no_cel(text: str) -> None:
 
 @given(JSON)
 def test_any_json_comes_back_as_it_is(extra: JsonValue) -> None:
+    assume(not _has_nul(extra))  # CEL's texts end there
     assert evaluated("extra", extra=extra) == extra
     assert evaluated("[extra][0]", extra=extra) == extra
 
