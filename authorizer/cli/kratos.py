@@ -12,6 +12,7 @@ from authorizer.cli.common import FAILED, OK, telling
 if TYPE_CHECKING:
     import argparse
 
+    from authorizer.kratos.added import Added
     from authorizer.kratos.identity_schema import IdentitySchema
 
 _SCHEMA_HELP: Final = "an identity schema: a path, file://... or base64://..., as Kratos has it"
@@ -64,6 +65,7 @@ def _register_attributes(verbs: Any) -> None:  # noqa: ANN401 - the same
     )
     add = parser.add_argument
     add("schemas", nargs="+", metavar="SCHEMA", help=_SCHEMA_HELP)
+    add("--config", type=Path, metavar="FILE", help="default: authorizer.yaml, where there is one")
     add("--kratos-config", type=Path, metavar="FILE", help="kratos.yml: says who can write traits")
     add("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     parser.set_defaults(run=run_attributes)
@@ -95,10 +97,32 @@ def run_attributes(options: argparse.Namespace) -> int:
 
     config = options.kratos_config
     writers = Writers() if config is None else read_writers(config)
-    table = attributes(_read(options.schemas), writers)
+    table = attributes(_read(options.schemas), writers, _added(options.config))
     forms = {"text": as_text, "markdown": as_markdown, "json": as_json}
     sys.stdout.write(forms[options.format](table))
     return OK
+
+
+def _added(config: Path | None) -> tuple[Added, ...]:
+    """Return what the configuration's profiles add; raises SourceError."""
+    from authorizer.config.loading import (  # noqa: PLC0415 - `--help` need not wait for them
+        DEFAULT_FILE,
+        load,
+    )
+    from authorizer.config.origin import Part  # noqa: PLC0415 - the same
+    from authorizer.lint.profile_attr import added_by  # noqa: PLC0415 - the same
+    from authorizer.principals.profiles import compile_profiles  # noqa: PLC0415 - the same
+
+    if config is None and not DEFAULT_FILE.exists():
+        # Not even its defaults: who writes policies may have no rules here.
+        return ()
+    loaded = load(config, None, os.environ)
+    principals = loaded.settings.principals
+    profiles = compile_profiles(
+        Part(loaded.origin, ("principals", "profiles"), principals.profiles),
+        Part(loaded.origin, ("principals", "default"), principals.default),
+    )
+    return added_by(profiles.by_name.values())
 
 
 def _read(sources: list[str]) -> list[IdentitySchema]:

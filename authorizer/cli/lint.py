@@ -162,8 +162,19 @@ def _note_what_was_not_given(given: dict[str, Any]) -> None:
     missing = [
         f"{what} (--{name.replace('_', '-')})" for name, what in _AROUND.items() if not given[name]
     ]
+    missing += _schemas_left_out(given["kratos_config"], given["identity_schema"])
     if missing:
         print(f"note: not looked at, as not given: {', '.join(missing)}", file=sys.stderr)
+
+
+def _schemas_left_out(kratos_config: Path | None, schemas: list[Path]) -> list[str]:
+    """Return the identity schemas that Kratos has beside those that were given, as one item."""
+    from authorizer.kratos.configured import schemas_left_out  # noqa: PLC0415 - as above
+
+    if kratos_config is None or not schemas:
+        return []
+    names = ", ".join(f"`{name}`" for name in schemas_left_out(kratos_config, schemas))
+    return [f"Kratos's identity schema {names} (--identity-schema)"] if names else []
 
 
 def _rendered(findings: tuple[Finding, ...], form: str) -> str:

@@ -34,6 +34,21 @@ class Writer(enum.StrEnum):
     # Kratos's configuration was not given.
     UNKNOWN = "unknown"
 
+    @property
+    def strength(self) -> int:
+        """How much a policy can build on it; what is made by several hands is the weakest's."""
+        return _BY_STRENGTH.index(self)
+
+
+_BY_STRENGTH: Final = (
+    Writer.SELF_SERVICE,
+    Writer.UNKNOWN,
+    Writer.SESSION,
+    Writer.ISSUER,
+    Writer.ADMINISTRATOR,
+    Writer.NOBODY,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from authorizer.kratos.added import Part
+    from authorizer.kratos.added import Added, Part
     from authorizer.kratos.identity_schema import IdentitySchema
     from authorizer.principals.profiles import Profile, Profiles
 
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 AUTH: Final = "auth"
 PROFILE: Final = (AUTH, "profile")
+_AAL: Final = (AUTH, "session", "aal")
+# Those that Kratos v1.3.1 gives (identity.AuthenticatorAssuranceLevel).
+_LEVELS: Final = frozenset(("aal0", "aal1", "aal2"))
+# Where what stands under `auth` may be sought in vain.
+_GROUPS: Final = ((AUTH,), (AUTH, "session"), (AUTH, "identity"))
 # All traits once more.
 TRAITS: Final = (AUTH, "identity", "traits")
 _TOKEN: Final = frozenset(("profile", "client_id", "scopes", "audience", "claims"))
@@ -78,7 +83,8 @@ class Attributes:
         self._traits: Final = [Described((schema.traits,)) for schema in schemas or ()]
         self._profiles: Final = profiles.by_name if profiles is not None else None
         self._added: Final = {
-            added.name: added for added in added_by((self._profiles or {}).values())
+            added.name: self._described(added)
+            for added in added_by((self._profiles or {}).values())
         }
 
     def trait(self, path: Path) -> Path:
@@ -111,24 +117,29 @@ class Attributes:
         known = {name for found in there for name in found.known}
         return Unknown(deepest, tuple(sorted(known)), frozenset().union(*(one.of for one in there)))
 
+    def meant(self, path: Path) -> Path | None:
+        """Return the attribute under `auth` that a path names without its group, or None."""
+        each = [(*group, *path) for group in _GROUPS]
+        there = [one for one in each if _below(_auth(), one[1 : len(one) - len(path) + 1]).schemas]
+        return next((one for one in there if self.unknown(one) is None), None)
+
     def at(self, path: Path) -> Described:
         """Return what describes an attribute; nothing where it is not declared."""
         if trait := self.trait(path):
             return self._trait_at(trait)
         if path[:1] == (AUTH,):
             return _below(_auth(), path[1:])
-        return _below(self._added_at(path[0]), path[1:]) if path else Described(())
+        return _below(self._added[path[0]], path[1:]) if path else Described(())
 
     def _trait_at(self, trait: Path) -> Described:
         nodes = [node for root in self._traits for node in _below(root, trait).schemas]
         return Described(tuple(nodes))
 
-    def _added_at(self, name: str) -> Described:
-        """Return what describes an attribute that a profile adds: any of what it is made of."""
-        added = self._added[name]
+    def _described(self, added: Added) -> Described:
+        """Return what describes an attribute that profiles add: any of what it is made of."""
         each = [self._part(part) for source in added.sources for part in source.parts]
-        if added.leaves_trait and self.unknown_trait((name,)) is None:
-            each.append(self._trait_at((name,)))
+        if added.leaves_trait and self.unknown_trait((added.name,)) is None:
+            each.append(self._trait_at((added.name,)))
         if not all(described.schemas for described in each):
             return Described(())
         return Described(tuple(node for described in each for node in described.schemas))
@@ -136,14 +147,18 @@ class Attributes:
     def _part(self, part: Part) -> Described:
         if isinstance(part, FromTrait):
             return self._trait_at(part.path) if part.path else Described(())
-        name = json.dumps(part.schema)
-        document = load_yaml(name, name)
-        return Described((Node(document, (), document.value),)) if part.schema else Described(())
+        if not part.schema:
+            return Described(())
+        # Nodes are told apart by the names of their documents.
+        document = load_yaml("", json.dumps(part.schema))
+        return Described((Node(document, (), dict(part.schema)),))
 
     def values(self, path: Path) -> frozenset[str] | None:
         """Return the strings that an attribute can be, None where they are not listed."""
         if path == PROFILE and self._profiles is not None:
             return frozenset(self._profiles)
+        if path == _AAL:
+            return _LEVELS
         return self.at(path).values
 
     def presence(self, path: Path, profile: Profile) -> Presence:

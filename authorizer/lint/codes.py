@@ -36,6 +36,7 @@ class Code(enum.StrEnum):
     UNASKED_ACTION = "unasked-action"
     INVALID_CONDITION = "invalid-condition"
     UNCHECKED_CONDITION = "unchecked-condition"
+    UNKNOWN_ROLE = "unknown-role"
     CONFUSED_CONDITIONS = "confused-conditions"
     CACHED_TIME = "cached-time"
     # rules, profiles and policies against identity schemas, and Kratos's configuration
@@ -48,6 +49,7 @@ class Code(enum.StrEnum):
     OPEN_TRAITS = "open-traits"
     # rules by themselves
     UNKNOWN_PROFILE = "unknown-profile"
+    FOREIGN_TEMPLATE = "foreign-template"
     # rules against access rules
     UNREACHABLE_ROUTE = "unreachable-route"
     UNREACHABLE_METHOD = "unreachable-method"
@@ -68,8 +70,11 @@ class Code(enum.StrEnum):
     PAYLOAD_MALFORMED = "payload-malformed"
     PAYLOAD_UNCHECKED = "payload-unchecked"
     PAYLOAD_WITHOUT_PROFILE = "payload-without-profile"
+    PAYLOAD_WITHOUT_EXTRA = "payload-without-extra"
     PAYLOAD_FORWARDED_URI = "payload-forwarded-uri"
     # authenticators, and how we are asked
+    UNUSABLE_HANDLER = "unusable-handler"
+    REMOTE_ELSEWHERE = "remote-elsewhere"
     UNNAMED_PROFILE = "unnamed-profile"
     SESSION_WITHOUT_EXTRA = "session-without-extra"
     ANONYMOUS_SUBJECT = "anonymous-subject"

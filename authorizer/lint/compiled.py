@@ -33,7 +33,9 @@ _REFUSED: Final = frozenset(
 )
 
 
-def uncompiled(cerbos: Path, policies: Path, found: Iterable[Finding], chain: Chain) -> list[Finding]:
+def uncompiled(
+    cerbos: Path, policies: Path, found: Iterable[Finding], chain: Chain
+) -> list[Finding]:
     """Return what the program `cerbos` refuses and `found` does not tell; raises OSError.
 
     Told is what is in the same line or expression, and of a problem without a line what is in the
@@ -71,7 +73,7 @@ def _lines(place: Place, chain: Chain) -> Iterable[int]:
 
 
 def _expressions_at(place: Place, chain: Chain) -> Iterator[tuple[Expression, Scope]]:
-    """Yield the expressions that Cerbos means: by the place of their keys."""
+    """Yield the expressions that Cerbos means: by their keys, and variables by themselves."""
     for expression, scope in chain.conditions.expressions if chain.conditions is not None else ():
-        if place == expression.view.key_place:
+        if place in (expression.view.key_place, expression.view.place):
             yield expression, scope

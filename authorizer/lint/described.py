@@ -101,6 +101,13 @@ class Described:
         """Whether a schema says of an integer that it may be too large for a double."""
         return any(map(_is_rounded, _variants(self.schemas)))
 
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether it is an integer, if it is not null, and no schema says how large."""
+        parts = list(_variants(self.schemas))
+        is_number = self.types is not None and self.types <= {"number", "null"}
+        return is_number and any(map(_is_integer, parts)) and not any(map(_is_bounded, parts))
+
     def demands(self, name: str) -> bool:
         """Say whether the member is there whatever fits the schemas."""
         return bool(self.schemas) and all(_demands(schema, name, ()) for schema in self.schemas)
@@ -181,9 +188,9 @@ def _demands(node: Node, name: str, seen: tuple[object, ...]) -> bool:
 
 
 def _is_rounded(node: Node) -> bool:
-    value: Any = node.value if isinstance(node.value, dict) else {}
-    if value.get("type") != "integer":
+    if not _is_integer(node):
         return False
+    value: Any = node.value
     highest = value.get("maximum", value.get("exclusiveMaximum"))
     lowest = value.get("minimum", value.get("exclusiveMinimum"))
     if _is_number(highest) and highest > _EXACT:
@@ -191,6 +198,17 @@ def _is_rounded(node: Node) -> bool:
     if _is_number(lowest) and lowest < -_EXACT:
         return True
     return value.get("format") == "int64" and highest is None
+
+
+def _is_integer(node: Node) -> bool:
+    stated = node.value.get("type") if isinstance(node.value, dict) else None
+    return stated == "integer" or (isinstance(stated, list) and "integer" in stated)
+
+
+def _is_bounded(node: Node) -> bool:
+    value = node.value if isinstance(node.value, dict) else {}
+    listed = any(key in value for key in ("maximum", "exclusiveMaximum", "enum", "const"))
+    return listed or value.get("format") == "int32"
 
 
 def _is_number(value: object) -> bool:

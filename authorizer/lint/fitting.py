@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 COMPARISONS: Final = ("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in")
 _EQUAL: Final = ("_==_", "_!=_")
+_SETS: Final = ("hasIntersection", "intersect", "isSubset", "except")
 _ARITHMETIC: Final = ("_-_", "_*_", "_/_", "_%_")
 _LOGIC: Final = ("_&&_", "_||_", "!_")
 _CHOICE: Final = "_?_:_"
@@ -56,6 +57,10 @@ _TAKES: Final = {
     "join": ARRAY,
     "size": STRING | LOOPED,
 }
+# Operations that err where one of their arguments is null.
+TAKING_NO_NULL: Final = frozenset(
+    (*_TAKES, *_ARITHMETIC, "_+_", "_<_", "_<=_", "_>_", "_>=_", "timestamp", "int", "double")
+)
 _GIVES: Final = {
     **dict.fromkeys((*COMPARISONS, *_LOGIC), BOOLEAN),
     **dict.fromkeys(("startsWith", "endsWith", "contains", "matches", "inIPAddrRange"), BOOLEAN),
@@ -63,6 +68,11 @@ _GIVES: Final = {
     **dict.fromkeys(("lowerAscii", "upperAscii", "trim", "string", "replace", "join"), STRING),
     **dict.fromkeys(("size", "int", "uint", "double"), NUMBER),
     **dict.fromkeys(("split", "intersect", "except"), ARRAY),
+}
+_SPELLED: Final = {
+    "string": "a string is written in quotes",
+    "number": "a number is written without quotes",
+    "boolean": "true and false are written without quotes",
 }
 _ARTICLES: Final = {
     "array": "a list",
@@ -140,6 +150,17 @@ def given(function: str, kinds: Sequence[Kind]) -> Kind:
     return Kind(_GIVES.get(function))
 
 
+def identifies(function: str, kinds: Sequence[Kind]) -> bool:
+    """Say whether two values count as one here where they are one number.
+
+    Equality with a constant tells what it is meant to tell.
+    """
+    if function == "string":
+        return True
+    equates = function in (*_EQUAL, *_SETS, "@in")
+    return equates and all(kind.path or kind.types is None for kind in kinds)
+
+
 def misfit(function: str, kinds: Sequence[Kind]) -> Words | None:
     """Return why a function can never take these, one of them an attribute; None where it may."""
     attribute = next((kind for kind in kinds if kind.path), None)
@@ -164,7 +185,29 @@ def not_of(kind: Kind, takes: frozenset[str]) -> Words | None:
     """Return that an attribute is nothing of what is taken; None where it may be."""
     if not kind.path or kind.types is None or kind.types & takes:
         return None
-    return f"{_is(kind)}, and not {in_words(takes)}", ""
+    return f"{_is(kind)}, and not {in_words(takes)}", _turned(kind, takes)
+
+
+def _turned(kind: Kind, takes: frozenset[str]) -> str:
+    """Return how an attribute of another type is asked about."""
+    written = shown(kind.path or ())
+    if takes == BOOLEAN:
+        return f"compare it with something: `{written} == …`"
+    if takes == STRING and kind.types == ARRAY:
+        return f"look at each of its items: `{written}.exists(one, …)`"
+    if takes == NUMBER and (kind.types or NULL) - NULL == STRING:
+        return f"`double({written})` makes a number of it, `timestamp({written})` a time"
+    if takes == STRING and kind.types in (NUMBER, BOOLEAN):
+        return f"`string({written})` makes a string of it"
+    if takes == ARRAY and kind.types == STRING:
+        return f"it is one value: `{written} in […]`"
+    return ""
+
+
+def _written(types: frozenset[str]) -> str:
+    """Return how a value of the types is written; "" where there are several."""
+    known = types - NULL
+    return _SPELLED.get(next(iter(known)), "") if len(known) == 1 else ""
 
 
 def _is(attribute: Kind) -> str:
@@ -178,7 +221,8 @@ def _unequal(attribute: Kind, value: Kind) -> Words | None:
         return _never(attribute, value)
     if value.types == NULL:
         return f"{_is(attribute)}, and never null", "whether it is there says has()"
-    help_ = "write `… in …` for one of a list" if attribute.types == ARRAY else ""
+    is_list = attribute.types == ARRAY
+    help_ = "write `… in …` for one of a list" if is_list else _written(attribute.types)
     return f"{_is(attribute)}, and never equals {in_words(value.types)}", help_
 
 
@@ -199,7 +243,8 @@ def _unordered(attribute: Kind, value: Kind) -> Words | None:
         return words
     if attribute.types is None or value.types is None or value.types & attribute.types:
         return None
-    return f"{_is(attribute)}, and cannot be compared with {in_words(value.types)}", ""
+    message = f"{_is(attribute)}, and cannot be compared with {in_words(value.types)}"
+    return message, _written(attribute.types)
 
 
 def _not_in(item: Kind, container: Kind) -> Words | None:
@@ -210,10 +255,12 @@ def _not_in(item: Kind, container: Kind) -> Words | None:
     if item.types & container.items:
         return _never(item, container) if item.path else None
     if item.path:
-        return f"{_is(item)}, and never equals {in_words(container.items)}", ""
+        return f"{_is(item)}, and never equals {in_words(container.items)}", _written(
+            container.items
+        )
     listed = in_words(container.items)
     message = f"`{shown(container.path or ())}` is a list of what is {listed}"
-    return f"{message}, and never has {in_words(item.types)}", ""
+    return f"{message}, and never has {in_words(item.types)}", _written(container.items)
 
 
 def _not_computed(function: str, attribute: Kind, kinds: Sequence[Kind]) -> Words | None:

@@ -56,10 +56,20 @@ def load_foreign(content: bytes | str, name: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise SourceError([Problem(name, line, column, error.problem or "not YAML")]) from error
+        problem = error.problem or "not YAML"
+        raise SourceError([Problem(name, line, column, problem, _advice(problem))]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise SourceError([Problem(name, 0, 0, "is neither YAML nor JSON")]) from error
     return documents
+
+
+def _advice(problem: str) -> str:
+    """Return what to do about what the parser says of an expression that YAML takes for more."""
+    if "mapping values are not allowed" in problem:
+        return 'write what holds ": ", such as `a ? b : c`, below `>-`, or put all of it in quotes'
+    if "did not find expected" in problem:
+        return "write what begins with a quote or a bracket below `>-`, or put all of it in quotes"
+    return ""
 
 
 class _Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -88,8 +89,8 @@ def _gather(inputs: Inputs, findings: list[Finding]) -> Chain:
             msg = f"{path}: there is no such file or directory"
             raise InputMissing(msg)
     sources = Sources()
-    loaded = _settings(inputs, findings)
-    profiles = _profiles(loaded, findings)
+    loaded = _settings(inputs, sources, findings)
+    profiles = _profiles(loaded, sources, findings)
     oathkeeper = _oathkeeper(inputs.oathkeeper_config, findings)
     return Chain(
         sources=sources,
@@ -104,16 +105,16 @@ def _gather(inputs: Inputs, findings: list[Finding]) -> Chain:
     )
 
 
-def _settings(inputs: Inputs, findings: list[Finding]) -> Loaded | None:
+def _settings(inputs: Inputs, sources: Sources, findings: list[Finding]) -> Loaded | None:
     flags = {"--rules": [str(path) for path in inputs.rules] or None}
     try:
         return load(inputs.config, flags, inputs.environ)
     except SourceError as error:
-        findings += from_problems(Code.INVALID_CONFIG, error.problems)
+        findings += _own(Code.INVALID_CONFIG, error, sources)
         return None
 
 
-def _profiles(loaded: Loaded | None, findings: list[Finding]) -> Profiles | None:
+def _profiles(loaded: Loaded | None, sources: Sources, findings: list[Finding]) -> Profiles | None:
     if loaded is None:
         return None
     principals = loaded.settings.principals
@@ -123,8 +124,14 @@ def _profiles(loaded: Loaded | None, findings: list[Finding]) -> Profiles | None
             Part(loaded.origin, ("principals", "default"), principals.default),
         )
     except SourceError as error:
-        findings += from_problems(Code.INVALID_CONFIG, error.problems)
+        findings += _own(Code.INVALID_CONFIG, error, sources)
         return None
+
+
+def _own(code: Code, error: SourceError, sources: Sources) -> Iterator[Finding]:
+    """Yield what is wrong with a file of ours, where in a block of several lines it stands."""
+    for found in from_problems(code, error.problems):
+        yield dataclasses.replace(found, place=sources.quoted(found.place, found.message))
 
 
 def _rule_paths(inputs: Inputs, loaded: Loaded | None) -> tuple[Path, ...]:
@@ -147,7 +154,7 @@ def _rules(paths: tuple[Path, ...], sources: Sources, findings: list[Finding]) -
         documents = read_rules(paths)
         return RuleSet(documents, compile_rules(documents), sources)
     except SourceError as error:
-        findings += from_problems(Code.INVALID_RULES, error.problems)
+        findings += _own(Code.INVALID_RULES, error, sources)
         return None
 
 

@@ -114,6 +114,8 @@ _SAMPLES: Final[Sequence[tuple[str, object]]] = (
     (r"\.URL\.Scheme\b", "http"),
     (r"\.Method\b", "GET"),
     (r"\.Header\.Get\b", "value"),
+    (r"\bindex\b.*\.Header\b.*\s\d+\b|\b(?:(?:must)?(?:[fF]irst|[lL]ast)|join)\b", "value"),
+    (r"\bindex \S*\.Header\b", ["value"]),
     (r"\.Header\.Values\b", ["value"]),
     (r"\.Header\b", {"X-Name": ["value"]}),
     (r"\.RegexpCaptureGroups\b", ["value"]),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Final
 from authorizer.source.document import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _BLOCK: Final = re.compile(r"(?:&\S+\s+)?[|>][0-9+-]*\s*(?:#.*)?$")
+# What Python and CEL name in their messages.
+_QUOTED: Final = re.compile(r"'([^']+)'")
 _SPACE: Final = " \t\n"
+_QUOTES: Final = ("'", '"')
 # So much of a text tells it from others on its line.
 _NEEDLE: Final = 60
 
@@ -57,6 +60,29 @@ class Sources:
                 return Place(place.source, place.line, found + 1)
         return _in_lines(place, value, offset, lines, first=place.line - 1)
 
+    def quoted(self, place: Place, message: str) -> Place:
+        """Return where in a block stands what a message about it quotes; else the place itself.
+
+        Where nothing of it is found, it is the block's first line.
+        """
+        lines = self.lines(place.source)
+        if not (0 < place.line < len(lines)) or not _BLOCK.match(
+            lines[place.line - 1], place.column - 1
+        ):
+            return place
+        block = list(itertools.takewhile(_below(lines[place.line - 1]), lines[place.line :]))
+        for needle in (*_QUOTED.findall(message), *(line.strip() for line in block)):
+            for number, line in enumerate(block, start=place.line + 1):
+                if needle and needle in line:
+                    return Place(place.source, number, line.index(needle) + 1)
+        return place
+
+
+def _below(header: str) -> Callable[[str], bool]:
+    """Return what says whether a line is one of the block that a line heads."""
+    indent = len(header) - len(header.lstrip(" "))
+    return lambda line: not line.strip() or len(line) - len(line.lstrip(" ")) > indent
+
 
 def _in_lines(place: Place, value: str, offset: int, lines: Sequence[str], *, first: int) -> Place:
     """Follow a value through the lines that it is written in, from the one with index `first`.
@@ -66,14 +92,16 @@ def _in_lines(place: Place, value: str, offset: int, lines: Sequence[str], *, fi
     at = 0
     for number in range(first, len(lines)):
         line = lines[number]
-        start = place.column - 1 if number == place.line - 1 else 0
-        start += len(line[start:]) - len(line[start:].lstrip(" \t\"'"))
+        is_first = number == place.line - 1
+        start = place.column - 1 if is_first else len(line) - len(line.lstrip())
+        start += is_first and line[start : start + 1] in _QUOTES
         while at < len(value) and value[at] in _SPACE:
             at += 1
-        common = os.path.commonprefix([line[start:], value[at:]])
-        if at <= offset < at + len(common) or (offset < at and common):
+        pairs = zip(line[start:], value[at : at + len(line)], strict=False)
+        common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if at <= offset < at + common or (offset < at and common):
             return Place(place.source, number + 1, start + max(offset - at, 0) + 1)
         if line.strip() and not common:
             return place
-        at += len(common)
+        at += common
     return place

@@ -78,6 +78,15 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """A role that a rule is for, or with `is_parent` one that a derived role is made of."""
+
+    name: str
+    place: Place
+    is_parent: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Import:
     """A set of derived roles that a policy imports."""
 
@@ -95,6 +104,8 @@ class Policies:
     imports: tuple[Import, ...] = ()
     kinds: tuple[str, ...] = ()
     names: tuple[Named, ...] = ()
+    roles: tuple[Role, ...] = ()
+    defined_roles: frozenset[str] = frozenset()
     conditions: Conditions = field(default_factory=Conditions)
     schemas: Mapping[str, Node] = field(default_factory=dict)
 
@@ -212,6 +223,12 @@ def read_policies(documents: Iterable[Document], folder: Path) -> Policies:
         ),
         kinds=tuple(sorted({policy.kind for policy in resources if policy.kind})),
         names=tuple(_names(enabled)),
+        roles=tuple(_roles(enabled)),
+        defined_roles=frozenset(
+            definition.text("name")
+            for policy in _each(enabled, "derivedRoles")
+            for definition in policy.items("definitions")
+        ),
         conditions=read_conditions(enabled),
         schemas={
             reference: schema
@@ -263,6 +280,16 @@ def _names(views: Sequence[View]) -> Iterator[Named]:
             for item in rule.items("actions"):
                 if isinstance(item.value, str) and _ANYTHING not in item.value:
                     yield Named(kind, item.value, item.place)
+
+
+def _roles(views: Sequence[View]) -> Iterator[Role]:
+    lists = (("resourcePolicy", "rules", "roles"), ("derivedRoles", "definitions", "parentRoles"))
+    for kind, parts, key in lists:
+        for policy in _each(views, kind):
+            for part in policy.items(parts):
+                for item in part.items(key):
+                    if isinstance(item.value, str):
+                        yield Role(item.value, item.place, is_parent=key == "parentRoles")
 
 
 def _names_something(grant: Grant) -> bool:

@@ -17,6 +17,7 @@ from authorizer.lint.fitting import (
     OBJECT,
     Kind,
     given,
+    identifies,
     misfit,
     not_of,
     of_items,
@@ -43,6 +44,13 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared(Read):
+    """An attribute that is compared; `as_identity`, by equality with what is no constant."""
+
+    as_identity: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Misfit:
     """An operation whose types never fit: where, what is wrong, what to do."""
 
@@ -56,7 +64,7 @@ class Reading:
     """What one expression reads and gets wrong; `compared` are the attributes that it compares."""
 
     reads: list[Read] = field(default_factory=list)
-    compared: list[Read] = field(default_factory=list)
+    compared: list[Compared] = field(default_factory=list)
     misfits: list[Misfit] = field(default_factory=list)
 
 
@@ -157,8 +165,11 @@ class _Reader:
         return Kind(types, described.items.types, path, self._attributes.values(path))
 
     def _of_call(self, function: str, kinds: list[Kind], at: int) -> Kind:
-        if function in COMPARISONS:
-            self.found.compared.extend(Read(kind.path, at) for kind in kinds if kind.path)
+        as_identity = identifies(function, kinds)
+        if function in COMPARISONS or as_identity:
+            self.found.compared.extend(
+                Compared(kind.path, at, as_identity) for kind in kinds if kind.path
+            )
         if words := misfit(function, kinds):
             self.found.misfits.append(Misfit(at, *words))
         return given(function, kinds)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.lint.attributes import PROFILE, Presence
 from authorizer.lint.celtree import Call, Constant, Items, Loop, Select, children
+from authorizer.lint.conditions import Scope
+from authorizer.lint.fitting import TAKING_NO_NULL
 from authorizer.lint.paths import ATTR, MAX_DEPTH, ROLES, constant, selects, variable
 from authorizer.lint.reading import looped
 from authorizer.principals.profiles import Shape
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from authorizer.lint.attributes import Attributes
     from authorizer.lint.celtree import Tree
-    from authorizer.lint.conditions import Condition, DerivedRole, Expression, Rule, Scope
+    from authorizer.lint.conditions import Condition, DerivedRole, Expression, Rule
     from authorizer.lint.paths import Bound
     from authorizer.principals.profiles import Profile
 
@@ -73,16 +75,22 @@ _UNKNOWN: Final = Outcome(_BOTH)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Principals of one profile, of whom each lacks the attribute `missing`, if there is one."""
+    """Principals of one profile, of whom each lacks the attribute `missing`, if there is one.
+
+    Or of each of whom the attribute `null` is null.
+    """
 
     attributes: Attributes
     profile: Profile
     missing: tuple[str, ...] = ()
+    null: tuple[str, ...] = ()
 
     def presence(self, path: tuple[str, ...]) -> Presence:
         """Say whether these principals have an attribute."""
         if self.missing and path[: len(self.missing)] == self.missing:
             return Presence.NEVER
+        if self.null and path[: len(self.null)] == self.null:
+            return Presence.NEVER if len(path) > len(self.null) else Presence.ALWAYS
         return self.attributes.presence(path, self.profile)
 
     def has_role(self, role: str) -> frozenset[bool]:
@@ -122,6 +130,12 @@ class World:
         else:
             may |= {not settled}
         return Outcome(_flipped(may) if condition.kind == "none" else may, errors)
+
+    def errs(self, expression: Expression, bound: Bound) -> bool:
+        """Say whether an expression can err whose names stand for what `bound` says."""
+        if expression.tree is None:
+            return False
+        return bool(_Evaluation(self, Scope(), expression).of(expression.tree, bound).errors)
 
     def concerns(self, rule: Rule) -> bool:
         """Say whether a rule can be evaluated for these principals, by its roles."""
@@ -212,7 +226,17 @@ class _Evaluation:
         """Return what something can be that errs wherever a part of it does."""
         parts = [self.of(part, bound) for part in children(tree)]
         errors = frozenset[Site]().union(*(part.errors for part in parts))
+        if isinstance(tree, Call) and tree.function in TAKING_NO_NULL:
+            null = [part for part in tree.args if self._is_null(part, bound)]
+            if null:
+                sites = {Site(self.expression, part.at, self.world.null) for part in null}
+                return Outcome(_NONE, errors | sites)
         return Outcome(_BOTH if all(part.may for part in parts) else _NONE, errors)
+
+    def _is_null(self, tree: Tree, bound: Bound) -> bool:
+        if isinstance(tree, Select) and tree.is_test:
+            return False
+        return bool(self.world.null) and self._attribute(tree, bound) == self.world.null
 
     def _chosen(self, asked: Outcome, one: Tree, other: Tree, bound: Bound) -> Outcome:
         may, errors = _NONE, asked.errors
@@ -238,6 +262,8 @@ class _Evaluation:
     def _known(self, function: str, one: Tree, other: Tree, bound: Bound) -> Outcome | None:
         """Return what a comparison is whose answer the world knows, or None."""
         if function == "@in":
+            if self._is_null(other, bound):
+                return self._missing(self.world.null, other)
             container = self._attribute(other, bound)
             item = constant(one, self.scope, bound)
             if container is not None and isinstance(item, str):
@@ -248,6 +274,8 @@ class _Evaluation:
                 return self._is_profile(other.items, bound)
             return None
         for asked, value in ((one, other), (other, one)):
+            if self._is_null(asked, bound) and isinstance(value, Constant):
+                return Outcome(frozenset({(value.kind == "null") is (function == "_==_")}))
             if self._attribute(asked, bound) == PROFILE:
                 found = self._is_profile((value,), bound)
                 return found and Outcome(

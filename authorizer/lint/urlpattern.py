@@ -29,12 +29,13 @@ _ANYWHERE: Final = tuple(
 )
 # What an open part may stand for, where a URL's beginning lies in it: each of its pieces.
 _BEGINNINGS: Final = (
-    *(f"https://{_HOST}/", f"https://{_HOST}", f"https://{_HOST}:80/", "https://", "https"),
+    *("https://", f"https://{_HOST}/", f"https://{_HOST}", f"https://{_HOST}:80/", "https"),
     *(f"://{_HOST}/", f"://{_HOST}", "://", f"s://{_HOST}/", f"s://{_HOST}", "s://"),
     *(f"//{_HOST}/", f"//{_HOST}", "//", f"{_HOST}/", _HOST),
 )
 # So many open parts may share the beginning, as in `<[a-z]+>:<.*>`.
 _MAX_OPENED: Final = 2
+_ENOUGH: Final = 8
 _ANY_SCHEME: Final = re.compile(r"[^:/]*://[^/]*(/.*)?", re.DOTALL)
 _URL: Final = re.compile(r"(https?)://([^/:][^/]*)(/.*)?", re.DOTALL)
 # .NET's spelling of what Python spells otherwise.
@@ -105,9 +106,12 @@ def _urls(expansion: Expansion, compiled: re.Pattern[str]) -> list[str]:
         for beginnings in itertools.product(_BEGINNINGS, repeat=count):
             given = dict(zip(opened, beginnings, strict=False))
             parts = tuple(given.get(number, part) for number, part in enumerate(expansion))
-            if found := _of(samples(parts), compiled):
-                return found
-    return []
+            found += _of(samples(parts), compiled)
+            if len(found) > _ENOUGH:
+                break
+        if found:
+            break
+    return found
 
 
 def _of(texts: Iterable[str], compiled: re.Pattern[str]) -> list[str]:

@@ -359,12 +359,18 @@ def _literal(piece: str) -> Segment:
 
 def _literal_text(text: str) -> None:
     if found := _NOT_LITERAL.search(text):
-        reason = (
-            f"`{found.group()}` cannot stand in a path; write the decoded text"
-            if found.group().isprintable()
-            else "a control character cannot stand in a path"
-        )
-        raise PatternError(found.start(), reason)
+        raise PatternError(found.start(), _no_literal(found.group()))
+
+
+def _no_literal(character: str) -> str:
+    if not character.isprintable():
+        return "a control character cannot stand in a path"
+    instead = (
+        "what the query must have stands in `match.query`"
+        if character == "?"
+        else "write the decoded text"
+    )
+    return f"`{character}` cannot stand in a path; {instead}"
 
 
 def _name(name: str, offset: int) -> str:

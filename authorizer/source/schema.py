@@ -118,7 +118,7 @@ def _explain(error: ValidationError) -> Iterator[_Finding]:
         case "enum":
             yield _Finding(path, _sentence(error), _nearest_of(error))
         case _:
-            yield _Finding(path, _sentence(error))
+            yield _Finding(path, _sentence(error), _example(error))
 
 
 def _explain_unknown_keys(
@@ -175,7 +175,7 @@ def _explain_alternatives(
     else:
         meant = min(branches.values(), key=_misfit)
         if _misfit(meant)[0] or (_expected(error) and not any(inner.path for inner in meant)):
-            yield _Finding(path, _no_alternative(error, branches.values()))
+            yield _Finding(path, _no_alternative(error, branches.values()), _example(error))
         else:
             for inner in meant:
                 yield from _explain(inner)
@@ -242,6 +242,30 @@ def _sentence(error: ValidationError) -> str:
 
 def _expected(error: ValidationError) -> str:
     return str(error.schema.get("x-expected", "")) if isinstance(error.schema, dict) else ""
+
+
+def _example(error: ValidationError) -> str:
+    """Return what a list or a mapping looks like that should stand where neither does."""
+    if isinstance(error.instance, (dict, list)):
+        return ""
+    examples = _definition(error).get("examples", ())
+    example = next((one for one in examples if isinstance(one, (dict, list))), None)
+    if example is not None:
+        return f"write it like `{_flow(example)}`"
+    wants_list = error.validator == "type" and _argument(error) == "array"
+    return "put it in brackets, as a list" if wants_list and isinstance(error.instance, str) else ""
+
+
+def _flow(value: object) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_flow, value)) + "]"
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
 
 
 def _nearest_of(error: ValidationError) -> str:

@@ -204,8 +204,7 @@ class _Fleet:
         asked = (worker.ask(counts=False, within=_SCRAPED) for worker in deciding)
         pulses = await asyncio.gather(*asked)
         return all(
-            pulse is not None or worker.gone
-            for worker, pulse in zip(deciding, pulses, strict=True)
+            pulse is not None or worker.gone for worker, pulse in zip(deciding, pulses, strict=True)
         )
 
     async def _start(self, number: int) -> Worker:

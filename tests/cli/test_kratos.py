@@ -83,6 +83,55 @@ def test_the_table_tells_who_writes_once_kratos_is_known(command: Command) -> No
     assert "unknown" not in out
 
 
+PROFILES = """\
+principals:
+  profiles:
+    kratos:
+      shape: session
+      roles: {always: [user]}
+      attr:
+        org: "${extra.identity.metadata_public.org}"
+        nick: "${has(extra.identity.traits.org) ? extra.identity.traits.org : 3}"
+        level: "${extra.authenticator_assurance_level}"
+        all: "${extra}"
+        sum: {a: "${extra.identity}", b: "${subject}"}
+        state: "${extra.identity.state}"
+        id: "${extra.identity.id}"
+        fixed: 3
+        id_of: "n-${subject}"
+    jwt: {shape: claims, roles: {always: [delegate]}, attr: {dept: "${extra.ext.dept}"}}
+"""
+
+
+@pytest.mark.parametrize("name", ["authorizer.yaml", "mine.yaml"])
+def test_the_table_has_what_the_profiles_of_the_configuration_add(
+    command: Command, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / name).write_text(PROFILES)
+    asked = ["attributes", "person.json", "--kratos-config", "kratos.yml", "--format", "json"]
+    status, out, err = command(*asked, *(["--config", name] if name == "mine.yaml" else []))
+    assert (status, err) == (0, "")
+    found = {
+        row["attribute"].removeprefix("P.attr."): (row["types"], row["schemas"], row["written_by"])
+        for row in json.loads(out)
+        if not row["attribute"].startswith("P.attr.auth")
+    }
+    kratos = ["profile kratos"]
+    assert found == {
+        "org": (["any"], kratos, "administrator"),
+        "nick": (["string", "integer"], kratos, "self-service"),
+        "level": (["any"], kratos, "session"),
+        "all": (["any"], kratos, "self-service"),
+        "sum": (["any"], kratos, "self-service"),
+        "state": (["any"], kratos, "administrator"),
+        "id": (["any"], kratos, "nobody"),
+        "fixed": (["integer"], kratos, "nobody"),
+        "id_of": (["string"], kratos, "nobody"),
+        "dept": (["any"], ["profile jwt"], "issuer"),
+    }
+
+
 def test_the_table_has_three_forms(command: Command) -> None:
     asked = ("attributes", "person.json", "--format")
     _, text, _ = command(*asked, "text")
@@ -99,6 +148,10 @@ def test_the_table_has_three_forms(command: Command) -> None:
         (["principal-schema", "gone.json"], "error: gone.json: cannot be read: No such file"),
         (["principal-schema", "kratos.yml"], "error: kratos.yml:1:1: is not JSON: "),
         (["principal-schema", "person.json", "--check", "gone"], "error: gone: cannot be read: "),
+        (
+            ["attributes", "person.json", "--config", "kratos.yml"],
+            "error: kratos.yml:1:1: unknown key `selfservice`",
+        ),
         (["attributes", "person.json", "base64://!"], "error: schema 2 (base64): is not base64"),
         (
             ["attributes", "person.json", "--kratos-config", "person.json"],

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from identityschemas import schema_of, with_traits
 
 from authorizer.expressions.cel import Type, Vocabulary
+from authorizer.kratos.added import Added, FromTrait, Made, Source
 from authorizer.kratos.attributes import Attribute, attributes
 from authorizer.kratos.report import as_json, as_markdown, as_text
 from authorizer.kratos.selectable import selected
@@ -153,6 +154,97 @@ def test_who_can_write_depends_on_kratos_for_traits_and_verified_addresses_alone
     assert found["P.attr.auth.identity.metadata_public"].written_by == "administrator"
     assert found["P.attr.auth.session.aal"].written_by == "session"
     assert found["P.attr.auth.profile"].written_by == "nobody"
+
+
+def source(*parts: FromTrait | Made, hands: tuple[str, ...] = (), profile: str = "p") -> Source:
+    return Source(profile, parts, hands)
+
+
+def with_added(*added: Added, writers: Writers = CLOSED, **traits: Any) -> dict[str, Attribute]:  # noqa: ANN401 - schemas
+    entries = attributes([with_traits(**traits)], writers, added)
+    return {entry.name: entry for entry in entries}
+
+
+LEVEL = FromTrait(("level",))
+NUMBER = Made({"enum": [0]})
+INTEGER = {"type": "integer"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((LEVEL,), ["integer"]),
+        ((LEVEL, NUMBER), ["integer"]),
+        ((LEVEL, Made({"enum": ["low"]})), ["integer", "string"]),
+        ((Made({}), NUMBER), ["any", "integer"]),
+        ((Made({"type": "array", "items": {}}),), ["array of any"]),
+        ((FromTrait(("gone",)),), ["any"]),
+        ((FromTrait(()),), ["any"]),
+    ],
+)
+def test_what_a_profile_adds_has_the_types_that_it_is_made_of(
+    parts: tuple[FromTrait | Made, ...], expected: list[str]
+) -> None:
+    found = with_added(Added("rank", (source(*parts),), leaves_trait=True), level=INTEGER)
+    assert found["P.attr.rank"].types == expected
+    assert found["P.attr.rank"].schemas == ["profile p"]
+    assert not found["P.attr.rank"].required
+
+
+def test_what_a_profile_sets_for_every_session_takes_the_place_of_the_trait() -> None:
+    open_ = Writers(Writer.SELF_SERVICE, Writer.ADMINISTRATOR)
+    added = Added("level", (source(Made({}), hands=("administrator",)),), leaves_trait=False)
+    found = with_added(added, writers=open_, level={"properties": {"x": {}}}, levels={})
+    assert "P.attr.level.x" not in found
+    assert found["P.attr.levels"].written_by == "self-service"
+    assert found["P.attr.level"] == Attribute(
+        "P.attr.level", Writer.ADMINISTRATOR, ["any"], ["profile p"]
+    )
+
+
+def test_what_a_profile_leaves_to_others_is_both_and_written_by_the_weakest_hand() -> None:
+    open_ = Writers(Writer.SELF_SERVICE, Writer.ADMINISTRATOR)
+    added = Added("level", (source(Made({"enum": ["low"]})),), leaves_trait=True)
+    found = with_added(added, writers=open_, level=INTEGER)["P.attr.level"]
+    assert found.types == ["string", "integer"]
+    assert found.schemas == ["profile p", "schema 1 (base64)"]
+    assert (found.written_by, found.required) == ("self-service", False)
+
+
+@pytest.mark.parametrize("required", [(), ("level",)])
+def test_what_one_profile_sets_and_every_identity_has_is_always_there(
+    required: tuple[str, ...],
+) -> None:
+    added = Added("level", (source(NUMBER),), leaves_trait=True)
+    table = attributes([with_traits(level=INTEGER, required=required)], CLOSED, [added])
+    assert table[0].required is bool(required)
+
+
+def test_a_trait_under_another_name_brings_what_it_holds_along() -> None:
+    home = {"type": "object", "properties": {"zip-code": {"type": "string"}}}
+    added = Added("house", (source(FromTrait(("home",)), hands=("traits",)),), leaves_trait=False)
+    found = with_added(added, home=home)
+    assert found['P.attr.house["zip-code"]'].types == ["string"]
+    assert found['P.attr.house["zip-code"]'].written_by == "administrator"
+
+
+@pytest.mark.parametrize(
+    ("hands", "expected"),
+    [
+        ((), "nobody"),
+        (("nobody", "administrator"), "administrator"),
+        (("administrator", "issuer"), "issuer"),
+        (("issuer", "session"), "session"),
+        (("session", "verification"), "unknown"),
+        (("traits", "administrator"), "self-service"),
+    ],
+)
+def test_what_several_hands_make_is_as_weak_as_the_weakest(
+    hands: tuple[str, ...], expected: str
+) -> None:
+    writers = Writers(Writer.SELF_SERVICE, Writer.UNKNOWN)
+    added = Added("x", (source(NUMBER, hands=hands),), leaves_trait=True)
+    assert with_added(added, writers=writers)["P.attr.x"].written_by == expected
 
 
 KEYS = st.sampled_from(["in", "true", "as", "package", "a-b", "1a", '"\\'])

@@ -153,6 +153,11 @@ _FLOWS: Final = each(
     replacing(_KRATOS, _REGISTRATION, r"\1true"), replacing(_KRATOS, _SETTINGS, r"\1true")
 )
 _SESSION: Final = "shape: session, roles: {always: [user]"
+_CLEARANCE: Final = "extra.identity.traits.clearance"
+# Sets the trait for everybody, as docs/who-may-write-what.md shows it.
+_WITH_DEFAULT: Final = (
+    f"kratos: {{{_SESSION}}}, attr: {{clearance: '${{has({_CLEARANCE}) ? {_CLEARANCE} : 0}}'}}}}"
+)
 
 
 def _codes(*codes: Code) -> frozenset[Code]:
@@ -174,6 +179,33 @@ KINDS: Final = (
         _codes(Code.UNKNOWN_AUTH_MEMBER),
     ),
     Kind(
+        "`auth` left out in a policy",
+        replacing(_POLICIES, r"P\.attr\.auth\.(session|scopes|client_id)", r"P.attr.\1"),
+        _codes(Code.UNKNOWN_TRAIT),
+    ),
+    Kind(
+        "an assurance level that Kratos does not have",
+        each(replacing(_POLICIES, r'"aal2"', '"AAL2"'), replacing(_POLICIES, r'"aal2"', '"aal3"')),
+        _codes(Code.MISTYPED_ATTRIBUTE),
+    ),
+    Kind(
+        "an operation on what may be null",
+        replacing(_POLICIES, r'session\.aal == "aal2"', 'session.aal >= "aal2"'),
+        _codes(Code.UNGUARDED_ATTRIBUTE),
+    ),
+    Kind(
+        "a profile that rejects whoever lacks a trait",
+        each(
+            *(
+                with_profile(
+                    f"kratos: {{{_SESSION}}}, attr: {{x: '${{extra.identity.traits.{x}}}'}}}}"
+                )
+                for x in ("clearance", "department")
+            )
+        ),
+        _codes(Code.UNGUARDED_ATTRIBUTE),
+    ),
+    Kind(
         "a claim misspelled in a policy",
         replacing(_POLICIES, r"P\.attr\.auth\.claims\.(\w+)", _swapped),
         # There is no schema of claims. But then the guard and what it guards differ.
@@ -193,6 +225,28 @@ KINDS: Final = (
             replacing(_POLICIES, r'(P\.attr\.[\w.]+ [=!]= )"\w+"', r"\g<1>2"),
         ),
         _codes(Code.MISTYPED_ATTRIBUTE),
+    ),
+    Kind(
+        "a constant of another type than what a profile sets",
+        with_profile(
+            _WITH_DEFAULT, replacing(_POLICIES, r"(P\.attr\.clearance [<>=!]=?=? )(\d+)", r'\1"\2"')
+        ),
+        _codes(Code.MISTYPED_ATTRIBUTE),
+    ),
+    Kind(
+        "an integer that is rounded on its way",
+        each(
+            replacing(_SCHEMA, r'"maximum": 3\b', '"maximum": 9223372036854775807'),
+            with_profile(
+                _WITH_DEFAULT,
+                replacing(_SCHEMA, r'"maximum": 3\b', '"maximum": 9223372036854775807'),
+            ),
+            with_profile(
+                f"kratos: {{{_SESSION}}}, id: '${{{_CLEARANCE}}}'}}",
+                replacing(_SCHEMA, r',\s+"maximum": 3\b', ""),
+            ),
+        ),
+        _codes(Code.ROUNDED_INTEGER),
     ),
     Kind(
         "`==` for `in`",
@@ -241,6 +295,14 @@ KINDS: Final = (
         "a kind misspelled in a policy",
         replacing(_POLICIES, r"resource: (\w+)", _swapped),
         _codes(Code.UNKNOWN_KIND, Code.UNKNOWN_SCOPE, Code.UNASKED_KIND),
+    ),
+    Kind(
+        "a role misspelled in a policy",
+        each(
+            replacing(_POLICIES, r"\broles: \[(user|client|delegate|anonymous)", _swapped),
+            replacing(_POLICIES, r"parentRoles: \[(user|client|delegate|anonymous)", _swapped),
+        ),
+        _codes(Code.UNKNOWN_ROLE),
     ),
     Kind(
         "an import of derived roles misspelled",
@@ -388,6 +450,39 @@ KINDS: Final = (
         _codes(Code.CHOSEN_HOST),
     ),
     Kind(
+        "a pattern that says no host",
+        replacing(_ACCESS_RULES, r"url: http://<127[^>]*>:4455/\S*", "url: <.*>"),
+        _codes(Code.CHOSEN_HOST),
+    ),
+    Kind(
+        "a handler misspelled, or not enabled",
+        each(
+            replacing(_ACCESS_RULES, r"handler: (\w+)", _swapped),
+            replacing(_OATHKEEPER, r"\n    enabled: true", "\n    enabled: false"),
+        ),
+        _codes(Code.UNUSABLE_HANDLER),
+    ),
+    Kind(
+        "a remote authorizer that is another program",
+        replacing(_OATHKEEPER, r"(remote: http://[^/\s]+)/authorize", r"\1/api/check/resources"),
+        _codes(Code.REMOTE_ELSEWHERE),
+    ),
+    Kind(
+        "a payload without what is known of the subject",
+        replacing(_ACCESS_RULES, r'\n\s+"extra": [^\n]*', ""),
+        _codes(Code.PAYLOAD_WITHOUT_EXTRA),
+        "Nothing is known of anonymous callers, so that nothing is missing.",
+    ),
+    Kind(
+        "one of a header's values for all",
+        replacing(
+            _ACCESS_RULES,
+            r"\{\{ (\.MatchContext\.Header\.Values \S+) \| toJson \}\}",
+            r"{{ index (\1) 0 | toJson }}",
+        ),
+        _codes(Code.PAYLOAD_HEADER_GET),
+    ),
+    Kind(
         "a method missing from an access rule",
         each(
             *(
@@ -424,6 +519,14 @@ KINDS: Final = (
             replacing(_RULES, r"(published: )true", r'\1"true"'),
         ),
         _codes(Code.REFUSED_ATTRIBUTE),
+    ),
+    Kind(
+        "a template of another language in a route",
+        each(
+            replacing(_RULES, r"\bid: \"\$\{(path\.\w+)\}\"", r'id: "{{ \1 }}"'),
+            replacing(_RULES, r"\bid: \"\$\{(path\.\w+)\}\"", r'id: "$\1"'),
+        ),
+        _codes(Code.FOREIGN_TEMPLATE),
     ),
     Kind(
         "a scope that only a lenient search finds a policy for",

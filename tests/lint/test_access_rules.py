@@ -118,7 +118,7 @@ def test_globs_are_read_where_oathkeeper_says_so(folder: Folder) -> None:
         """\
         access_rules: {matching_strategy: glob}
         authenticators: {cookie_session: {enabled: true, config: {extra_from: "@this"}}}
-        authorizers: {remote_json: {config: {retry: {give_up_after: 10ms}}}}
+        authorizers: {remote_json: {enabled: true, config: {retry: {give_up_after: 10ms}}}}
         """,
     )
     folder.access_rule("https://api.test/<{a,b}>/<*>")
@@ -142,6 +142,13 @@ def test_globs_are_read_where_oathkeeper_says_so(folder: Folder) -> None:
         ("<.*>://<.*>/a", True),
         ("https://api.test<.*>/a", True),
         ("https://<api.test>/a", True),
+        ("https://<[a-z]+>/a", True),
+        ("https://<[a-z]+>.test/a", False),
+        ("<.*>", True),
+        ("<.+>", True),
+        ("http<.*>", True),
+        ("<.*>/a", True),
+        ("<.*>api.test/a", True),
     ],
 )
 def test_a_host_that_a_caller_may_choose_is_told(
@@ -197,3 +204,37 @@ def test_a_method_that_is_lacking_is_to_be_added_where_the_others_stand(folder: 
     assert finding.code == "unreachable-method"
     assert "add POST to the methods of the access rule `rule` (" in finding.help
     assert "access-rules/rules.yml:2:" in finding.help
+
+
+def test_a_preflight_route_wants_options_of_its_access_rule(folder: Folder) -> None:
+    folder.route("/a", setting="preflight: allow")
+    folder.access_rule("https://api.test/a", methods="[GET]")
+    [finding] = folder.lint()
+    assert (finding.code, finding.place.line) == ("unreachable-method", 6)
+    assert "add OPTIONS to the methods" in finding.help
+    folder.access_rule("https://api.test/a", methods="[GET, OPTIONS]")
+    assert folder.codes() == []
+
+
+def test_where_oathkeeper_answers_preflights_itself_none_is_missed(folder: Folder) -> None:
+    folder.route("/a", setting="preflight: allow")
+    folder.access_rule("https://api.test/a", methods="[GET]")
+    folder.write(
+        "oathkeeper.yml",
+        """\
+        serve: {proxy: {cors: {enabled: true}}}
+        authenticators: {cookie_session: {enabled: true, config: {extra_from: "@this"}}}
+        authorizers: {remote_json: {enabled: true, config: {retry: {give_up_after: 10ms}}}}
+        """,
+    )
+    assert folder.codes() == []
+
+
+def test_a_profile_that_no_payload_of_a_route_names_is_told(folder: Folder) -> None:
+    folder.access_rule("https://api.test/a")
+    folder.route("/a", setting="profiles: [kratos, jwt]")
+    [finding] = folder.lint()
+    assert (finding.code, finding.place.line) == ("unnamed-profile", 6)
+    assert "`jwt`" in finding.message
+    folder.route("/a", setting="profiles: [kratos]")
+    assert folder.codes() == []

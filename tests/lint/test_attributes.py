@@ -118,6 +118,42 @@ def test_what_is_there_or_could_be_is_passed_over(folder: Folder, expression: st
 
 
 @pytest.mark.parametrize(
+    ("expression", "meant"),
+    [
+        ("P.attr.session.aal == 'aal2'", "P.attr.auth.session.aal"),
+        ("P.attr.metadata_public.org == 'a'", "P.attr.auth.identity.metadata_public.org"),
+        ("P.attr.client_id == 'a'", "P.attr.auth.client_id"),
+        ("P.attr.aal == 'aal2'", "P.attr.auth.session.aal"),
+        ("'a' in P.attr.roles", "P.roles"),
+        ("P.attr.id == 'a'", "P.id"),
+        ("P.attr.ogr == 'a'", "org"),
+    ],
+)
+def test_what_is_sought_in_the_wrong_place_is_named_in_its_own(
+    folder: Folder, expression: str, meant: str
+) -> None:
+    schema(folder)
+    policy(folder, rule(expression))
+    [finding] = folder.lint()
+    assert (finding.code, finding.help) == ("unknown-trait", f"did you mean `{meant}`?")
+
+
+def test_what_nobody_has_is_told_once(folder: Folder) -> None:
+    schema(folder, "org")
+    policy(folder, rule("P.attr.home.ctiy == 'a'"))
+    assert folder.codes() == ["unknown-trait"]
+
+
+@pytest.mark.parametrize("level", ["AAL2", "aal3"])
+def test_an_assurance_level_that_kratos_does_not_have_is_found(folder: Folder, level: str) -> None:
+    session = "has(P.attr.auth.session) && P.attr.auth.session.aal"
+    assert found(folder, f"{session} == '{level}'") == [
+        ("mistyped-attribute", f'`P.attr.auth.session.aal` is never "{level}"')
+    ]
+    assert found(folder, f"{session} in ['aal1', 'aal2']") == []
+
+
+@pytest.mark.parametrize(
     ("expression", "member", "help_"),
     [
         ("P.attr.auth.sesion.aal == 'aal2'", "sesion", "session"),
@@ -381,6 +417,212 @@ def test_what_a_profile_adds_is_known(folder: Folder) -> None:
     )
     policy(folder, rule("P.attr.region == 'eu' && P.attr.region.x == 1"))
     assert folder.codes() == []
+
+
+def adds(folder: Folder, expression: str, *, also: str = "") -> None:
+    """Write a profile `kratos` whose `attr` has the clearance that an expression gives."""
+    attr = json.dumps({"clearance": expression})
+    folder.write(
+        "authorizer.yaml",
+        f"""\
+        principals:
+          profiles:
+            kratos: {{shape: session, roles: {{always: [user]}}, attr: {attr}}}
+            {also}
+        """,
+    )
+
+
+TRAIT = "extra.identity.traits.clearance"
+METADATA = "extra.identity.metadata_public.clearance"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"${{{TRAIT}}}",
+        "${extra.identity.traits['clearance']}",
+        f"${{has({TRAIT}) ? {TRAIT} : 0}}",
+        "${5}",
+        "${5.5}",
+        "${size(extra.identity.traits)}",
+        f"${{{TRAIT} + 1}}",
+        "${'admin' in extra.identity.metadata_public.roles ? 1 : 0}",
+    ],
+)
+def test_what_a_profile_adds_has_the_type_of_its_expression(
+    folder: Folder, expression: str
+) -> None:
+    adds(folder, expression)
+    assert found(folder, "P.attr.clearance >= '2'") == [
+        (
+            "mistyped-attribute",
+            "`P.attr.clearance` is a number, and cannot be compared with a string",
+        )
+    ]
+    assert found(folder, "P.attr.clearance >= 2") == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"${{{METADATA}}}",
+        f"${{has({METADATA}) ? {METADATA} : 0}}",
+        f"${{has({METADATA}) ? {TRAIT} : {METADATA}}}",
+        "${has(extra.identity.traits.org) ? extra.identity.traits.org : 0}",
+        "${extra.identity.traits[subject]}",
+        "${has(extra.identity.traits.free.x) ? extra.identity.traits.free.x : 0}",
+        f"${{[{TRAIT}][0]}}",
+    ],
+)
+def test_what_may_fit_or_is_not_known_is_no_mistake(folder: Folder, expression: str) -> None:
+    adds(folder, expression)
+    assert found(folder, "P.attr.clearance >= '2'") == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "policy_", "message"),
+    [
+        ("${true}", "P.attr.clearance > 3", "a boolean, and cannot be compared with a number"),
+        ("${[]}", "P.attr.clearance == 'a'", "a list, and never equals a string"),
+        ("${{}}", "P.attr.clearance == 'a'", "an object, and never equals a string"),
+        ("high", "P.attr.clearance == 3", "a string, and never equals a number"),
+        ("high", "P.attr.clearance.level == 3", "a string, and has no members"),
+        ("${subject}", "P.attr.clearance > 3", "a string, and cannot be compared with a number"),
+        ("n-${subject}", "P.attr.clearance == 3", "a string, and never equals a number"),
+        (f"${{has({TRAIT})}}", "P.attr.clearance == 3", "a boolean, and never equals a number"),
+        (
+            "${extra.list.exists(x, x == 1)}",
+            "P.attr.clearance == 3",
+            "a boolean, and never equals a number",
+        ),
+        (
+            "${extra.identity.traits.tags}",
+            "3 in P.attr.clearance",
+            "a list of what is a string, and never has a number",
+        ),
+        (
+            "${has(extra.identity.traits.tags) ? extra.identity.traits.tags : []}",
+            "3 in P.attr.clearance",
+            "a list of what is a string, and never has a number",
+        ),
+    ],
+)
+def test_each_kind_of_expression_has_its_type(
+    folder: Folder, expression: str, policy_: str, message: str
+) -> None:
+    adds(folder, expression)
+    assert found(folder, policy_) == [("mistyped-attribute", f"`P.attr.clearance` is {message}")]
+
+
+def test_texts_that_a_profile_chooses_from_are_all_that_the_attribute_can_be(
+    folder: Folder,
+) -> None:
+    adds(folder, f"${{{TRAIT} > 2 ? 'high' : 'low'}}")
+    assert found(folder, "P.attr.clearance == 'hihg'") == [
+        ("mistyped-attribute", '`P.attr.clearance` is never "hihg"')
+    ]
+    assert found(folder, "P.attr.clearance == 'high'") == []
+
+
+def test_another_profile_may_leave_the_trait_or_add_what_is_not_known(folder: Folder) -> None:
+    adds(folder, "${'high'}", also="staff: {shape: session, roles: {always: [user]}}")
+    assert found(folder, "P.attr.clearance == 'high' || P.attr.clearance > 2") == []
+    adds(
+        folder,
+        f"${{{TRAIT}}}",
+        also="jwt: {shape: claims, roles: {always: [delegate]}, attr: {clearance: '${extra.c}'}}",
+    )
+    assert found(folder, "P.attr.clearance == 'high'") == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_found"),
+    [
+        ("R.attr.amount in P.attr.accounts", True),
+        ("hasIntersection(P.attr.accounts, R.attr.accounts)", True),
+        ("P.attr.accounts.exists(a, a == R.attr.account)", True),
+        ("string(P.attr.account) == R.id", True),
+        ("string(P.attr.counter) == R.id", False),
+        ("P.attr.accounts.size() > 1", False),
+        # without a `maximum` only where it tells one from another
+        ("P.attr.clearance == R.attr.clearance", True),
+        ("P.attr.clearance in R.attr.levels", True),
+        ("P.attr.clearance == P.attr.other", True),
+        ("P.attr.clearance == 3", False),
+        ("P.attr.clearance in [1, 2]", False),
+        ("P.attr.clearance >= R.attr.clearance", False),
+        ("P.attr.counter == R.attr.counter", False),
+        ("P.attr.small == R.attr.small", False),
+    ],
+)
+def test_an_integer_that_may_be_rounded_is_noted_where_two_can_be_taken_for_one(
+    folder: Folder, expression: str, *, is_found: bool
+) -> None:
+    more = {
+        "accounts": {"type": "array", "items": {"type": ["integer", "null"], "format": "int64"}},
+        "small": {"type": "integer", "format": "int32"},
+        "other": {"type": "integer", "maximum": 3},
+    }
+    properties = TRAITS["properties"] | more
+    schema(folder, *properties, properties=properties)
+    policy(folder, rule(expression))
+    assert folder.codes() == ["rounded-integer"] * is_found
+
+
+def test_an_integer_that_a_profile_passes_on_is_rounded_as_well(folder: Folder) -> None:
+    adds(folder, "${extra.identity.traits.account}")
+    assert found(folder, "P.attr.clearance == R.attr.account") == [
+        (
+            "rounded-integer",
+            "`P.attr.clearance` may be beyond 2^53, and is rounded on its way here",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_found"),
+    [
+        ('id: "${extra.identity.traits.account}"', True),
+        ('id: "a-${principal.attr.account}"', True),
+        ('id: "a-${principal.attr.clearance}"', True),
+        ('id: "a-${principal.attr.counter}"', False),
+        ('id: a, attr: {account: "${principal.attr.account}"}', True),
+        ('id: a, attr: {level: "${principal.attr.clearance}"}', False),
+    ],
+)
+def test_an_integer_that_may_be_rounded_is_noted_in_what_a_route_asks_about(
+    folder: Folder, resource: str, *, is_found: bool
+) -> None:
+    schema(folder)
+    folder.write(
+        "rules/one.yaml",
+        f"""\
+        version: 1
+        routes:
+          - id: one
+            match: {{path: "/documents", methods: [GET]}}
+            resource: {{kind: document, {resource}}}
+            action: view
+        """,
+    )
+    assert folder.codes() == ["rounded-integer"] * is_found
+
+
+def test_an_integer_that_may_be_rounded_is_noted_as_an_id_of_a_profile(folder: Folder) -> None:
+    schema(folder)
+    folder.asks()
+    folder.write(
+        "authorizer.yaml",
+        """\
+        principals:
+          profiles:
+            kratos:
+              {shape: session, roles: {always: [user]}, id: "${extra.identity.traits.account}"}
+        """,
+    )
+    [finding] = folder.lint()
+    assert (finding.code, text_at(folder, finding)[:8]) == ("rounded-integer", "${extra.")
 
 
 def test_a_disabled_policy_is_not_read(folder: Folder) -> None:

@@ -86,6 +86,28 @@ def test_what_was_not_given_is_noted_beside_the_findings(
     )
 
 
+def test_an_identity_schema_that_kratos_has_and_was_not_given_is_noted(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder.path)
+    folder.route("/a")
+    schema = {"properties": {"traits": {"properties": {}, "additionalProperties": False}}}
+    folder.write("person.json", json.dumps(schema))
+    folder.write(
+        "kratos.yml",
+        """\
+        selfservice: {}
+        identity:
+          schemas:
+            - {id: person, url: file:///etc/config/person.json}
+            - {id: customer, url: file:///etc/config/customer.json}
+        """,
+    )
+    main(["lint", "--identity-schema", "person.json", "--kratos-config", "kratos.yml"])
+    told = capsys.readouterr().err
+    assert told.endswith(", Kratos's identity schema `customer` (--identity-schema)\n")
+
+
 def test_the_policies_of_an_embedded_pdp_need_not_be_given(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

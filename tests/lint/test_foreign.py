@@ -40,6 +40,16 @@ def test_what_cannot_be_read_says_where(text: str) -> None:
     assert raised.value.problems[0].source == "a.yaml"
 
 
+@pytest.mark.parametrize(
+    "text", ['expr: "a" in P.attr.b', "expr: P.attr.a ? 1 : 2", "expr: [1, 2].exists(x, x)"]
+)
+def test_an_expression_that_yaml_takes_for_more_is_told_how_to_be_written(text: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        values(text)
+    [problem] = raised.value.problems
+    assert "below `>-`" in problem.hint
+
+
 def test_a_tag_of_pythons_runs_nothing() -> None:
     assert values("a: !!python/object/apply:os.getcwd []") == [{"a": []}]
 

@@ -192,3 +192,55 @@ def test_issuers_that_oathkeeper_does_not_ask_for_are_told(folder: Folder) -> No
     assert jwt(folder, "['https://a.test']", "") == [
         "Oathkeeper takes a token of any issuer, and `partner` only of some"
     ]
+
+
+def configured(folder: Folder, *, enabled: str = "true", remote: str = "") -> None:
+    folder.write(
+        "oathkeeper.yml",
+        f"""\
+        authenticators: {{cookie_session: {{enabled: {enabled}, config: {{{GOOD_SESSION}}}}}}}
+        authorizers: {{remote_json: {{enabled: true, config: {{{remote} {GOOD_RETRY}}}}}}}
+        """,
+    )
+
+
+def test_a_handler_that_is_not_enabled_is_told(folder: Folder) -> None:
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    configured(folder)
+    assert folder.codes() == []
+    configured(folder, enabled="false")
+    [finding] = folder.lint()
+    assert (finding.code, finding.severity) == ("unusable-handler", "warning")
+    assert "authenticators.cookie_session.enabled: true" in finding.help
+
+
+def test_a_handler_that_oathkeeper_does_not_have_is_told_with_what_was_meant(
+    folder: Folder,
+) -> None:
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    file = folder.path / "access-rules" / "rules.yml"
+    file.write_text(file.read_text().replace("cookie_session", "cookie_sesion"))
+    [finding] = folder.lint()
+    assert (finding.code, finding.help) == ("unusable-handler", "did you mean `cookie_session`?")
+
+
+@pytest.mark.parametrize(
+    ("remote", "is_ours"),
+    [
+        ("http://authorizer:8080/authorize", True),
+        ("http://authorizer:8080/inside/authorize", True),
+        ("http://authorizer:8080/", False),
+        ("http://authorizer:8080", False),
+        ("http://cerbos:3592/api/check/resources", False),
+        ("http://[", False),
+    ],
+)
+def test_a_remote_that_is_not_this_authorizer_is_told(
+    folder: Folder, remote: str, *, is_ours: bool
+) -> None:
+    folder.route("/a")
+    folder.access_rule("https://api.test/a")
+    configured(folder, remote=f"remote: '{remote}',")
+    assert folder.codes() == ([] if is_ours else ["remote-elsewhere"])

@@ -68,6 +68,33 @@ def test_a_pattern_matches_as_oathkeeper_does(pattern: str, url: str, *, matches
     assert parse_url_pattern(pattern, is_glob=False).matches(url) is matches
 
 
+ANYWHERE = [
+    *("<.*>", "<.+>", "<.*?>", "<(.*)>", "<(?s:.*)>", "<(?s).*>", "<^.*$>", r"<[\s\S]*>"),
+    *(r"<\S+>", "<.{8,}>", "<[^?]*>", "<(?<all>.*)>", "<.*><.*>", "<(?!.*private).*>"),
+    *("http<.*>", "http:<.*>", "http://<.*>", "<http.*>", "<https?.*>", "<https?:.*>"),
+    *("<https?://.*>", "<https?://[^/]+/.*>", "<(http|https).*>", "<(?i)https?://.*>"),
+    *(r"<\w+:\/\/.*>", "<[a-z]+>:<.*>", "<[a-z]+>://<.+>", "<.*>://<.*>/<.*>", "<.*>/<.*>"),
+    *("<.*>/orgs/<.*>", "<.*orgs.*>", "<.*>:4455/<.*>", "http://<.*>:4455/<.*>"),
+    *("<.*>api.test/<.*>", "<.*>.api.test/<.*>", r"http<.*>api\.test/<.*>"),
+    r"<https://api\.test/.*|.*>",
+]
+GLOBS = [
+    *("<**>", "http<**>", "<http**>", "http://<**>", "<{http,https}://**>", "<*>://<*>/<**>"),
+    *("<*>:<**>", "<**>/orgs/<**>", "<**>://<**>"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_glob"), [*((text, False) for text in ANYWHERE), *((text, True) for text in GLOBS)]
+)
+def test_a_pattern_that_leaves_the_host_open_has_a_host_by_example(
+    text: str, *, is_glob: bool
+) -> None:
+    pattern = parse_url_pattern(text, is_glob=is_glob)
+    assert pattern.origins
+    assert all(pattern.matches(url) for url in pattern.urls)
+
+
 @pytest.mark.parametrize("text", ["https://a.test/<b", "https://a.test/b>", "https://a.test/<[>"])
 def test_a_pattern_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

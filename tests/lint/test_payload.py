@@ -126,3 +126,36 @@ def test_any_template_is_read_and_what_has_no_action_stays_as_it_is(text: str) -
     assert all(text[action.offset :].startswith(action.text) for action in found)
     if not found:
         assert render(text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '{{ index (.MatchContext.Header.Values "X-Name") 0 | toJson }}',
+        '{{ index .MatchContext.Header "X-Name" 0 | toJson }}',
+        '{{ first (.MatchContext.Header.Values "X-Name") | toJson }}',
+        '{{ .MatchContext.Header.Values "X-Name" | join "," | toJson }}',
+    ],
+)
+def test_one_of_a_headers_values_is_told_however_it_is_taken(folder: Folder, value: str) -> None:
+    more = f', "headers": {{"x-name": {value}}}}}\n'
+    folder.access_rule("https://api.test/a", payload=PAYLOAD.rstrip()[:-1] + more)
+    folder.route("/a")
+    assert folder.codes() == ["payload-header-get"]
+
+
+@pytest.mark.parametrize("extra", ["", '"extra": null,'])
+def test_a_session_without_extra_in_the_payload_is_told(folder: Folder, extra: str) -> None:
+    payload = PAYLOAD.replace('"extra": {{ .Extra | toJson }},', extra)
+    folder.access_rule("https://api.test/a", payload=payload)
+    folder.route("/a")
+    assert folder.codes() == ["payload-without-extra"]
+
+
+def test_who_has_no_session_needs_no_extra(folder: Folder) -> None:
+    payload = PAYLOAD.replace('"extra": {{ .Extra | toJson }},', "").replace("kratos", "anonymous")
+    folder.access_rule("https://api.test/a", payload=payload)
+    file = folder.path / "access-rules" / "rules.yml"
+    file.write_text(file.read_text().replace("cookie_session", "noop"))
+    folder.route("/a")
+    assert folder.codes() == []

@@ -38,8 +38,11 @@ SCHEMA = {
                 "home": {"type": "object", "properties": {"city": {"type": "string"}}},
                 "tags": {"type": "array", "items": {"type": "string"}},
                 "zip-code": {"type": "string"},
+                "nick": {"type": ["string", "null"]},
+                "teams": {"type": ["array", "null"], "items": {"type": "string"}},
+                "boss": {"type": ["object", "null"], "properties": {"id": {"type": "string"}}},
             },
-            "required": ["org"],
+            "required": ["org", "nick", "teams", "boss"],
             "additionalProperties": False,
         }
     }
@@ -49,6 +52,7 @@ VARIABLES = {
     "has_level": "has(P.attr.level)",
     "is_safe": "has(P.attr.level) && P.attr.level > 2",
     "level": "P.attr.level",
+    "nick": "P.attr.nick",
 }
 E = dict[str, str]
 
@@ -61,7 +65,8 @@ def tree(kind: str, *texts: str) -> dict[str, object]:
     return {kind: {"of": [expr(text) for text in texts]}}
 
 
-# A condition, and whether it errs for a person who has no optional trait (`org` alone).
+# A condition, and whether it errs for a person who has no optional trait, and else null where that
+# may be: `org` is the only one with a value.
 CONDITIONS: list[tuple[Mapping[str, object], bool]] = [
     (expr("P.attr.level > 2"), True),
     (expr("P.attr.org == 'a'"), False),
@@ -107,6 +112,34 @@ CONDITIONS: list[tuple[Mapping[str, object], bool]] = [
     (tree("none", "!has(P.attr.level)", "P.attr.level > 2"), False),
     (tree("none", "has(P.attr.level)", "P.attr.level > 2"), True),
     ({"all": {"of": [tree("any", "has(P.attr.level)"), expr("P.attr.level > 2")]}}, False),
+    (expr("P.attr.nick == 'a' || P.attr.nick != 'a' || P.attr.nick in ['a']"), False),
+    (expr("P.attr.nick == P.attr.org"), False),
+    (expr("P.attr.nick > 'a'"), True),
+    (expr("P.attr.nick.startsWith('a')"), True),
+    (expr("P.attr.nick.lowerAscii() == 'a'"), True),
+    (expr("P.attr.nick.size() > 1"), True),
+    (expr("size(P.attr.nick) > 1"), True),
+    (expr("P.attr.nick + 'a' == 'a'"), True),
+    (expr("timestamp(P.attr.nick) < now()"), True),
+    (expr("duration(P.attr.nick) < duration('1h')"), True),
+    (expr("int(P.attr.nick) == 1"), True),
+    (expr("has(P.attr.nick) && P.attr.nick.startsWith('a')"), True),
+    (expr("P.attr.nick != null && P.attr.nick.startsWith('a')"), False),
+    (expr("null != P.attr.nick && P.attr.nick.startsWith('a')"), False),
+    (expr("P.attr.nick == null || P.attr.nick.startsWith('a')"), False),
+    (expr("P.attr.nick == null ? true : P.attr.nick.startsWith('a')"), False),
+    (expr("P.attr.nick == 'a' && P.attr.nick.startsWith('a')"), False),
+    (expr("P.attr.nick != 'a' && P.attr.nick.startsWith('a')"), True),
+    (expr("V.nick.startsWith('a')"), True),
+    (expr("V.nick != null && V.nick.startsWith('a')"), False),
+    (expr("'a' in P.attr.teams"), True),
+    (expr("P.attr.teams != null && 'a' in P.attr.teams"), False),
+    (expr("hasIntersection(P.attr.teams, ['a'])"), True),
+    (expr("P.attr.teams.exists(t, t == 'a')"), True),
+    (expr("P.attr.boss.id == 'a'"), True),
+    (expr("has(P.attr.boss.id)"), False),
+    (expr("P.attr.boss != null && has(P.attr.boss.id) && P.attr.boss.id == 'a'"), False),
+    (tree("all", "P.attr.nick != null", "P.attr.nick.startsWith('a')"), False),
 ]
 # What depends on more than the one attribute is told though this person is spared.
 SPARED = [
@@ -169,7 +202,8 @@ def test_a_strict_pdp_errs_where_lint_says_so(tmp_path: Path) -> None:
         }
         asked = {"principals": ["ada"], "resources": [kind], "actions": [action]}
         tests.append({"name": f"{match}", "input": asked, "expected": [expected]})
-    ada = {"id": "ada", "roles": ["user"], "attr": {"org": "a", "auth": {"profile": "kratos"}}}
+    attr = {"org": "a", "nick": None, "teams": None, "boss": None, "auth": {"profile": "kratos"}}
+    ada = {"id": "ada", "roles": ["user"], "attr": attr}
     suite = {"name": "s", "principals": {"ada": ada}, "resources": resources, "tests": tests}
     (tmp_path / "strict_test.json").write_text(json.dumps(suite))
     done = subprocess.run(
@@ -306,6 +340,18 @@ def test_who_has_the_roles_of_a_rule_decides_what_is_there(
     assert [text for text, _ in unguarded(folder)] == ([message] if message else [])
 
 
+def test_what_may_be_null_is_told_with_what_to_ask(folder: Folder) -> None:
+    """A recent login, as one would write it first: Kratos may not say when it was."""
+    at = "P.attr.auth.session.authenticated_at"
+    text = f"timestamp({at}) > now() - duration('15m')"
+    folder.policy("document.json", resourcePolicy=document(expr(text)))
+    folder.asks()
+    assert unguarded(folder) == [(f"`{at}` may be null", f"ask first: {at} != null && …")]
+    guarded = document(expr(f"{at} != null && {text}"))
+    folder.policy("document.json", resourcePolicy=guarded)
+    assert unguarded(folder) == []
+
+
 @pytest.mark.parametrize(
     ("roles", "expression", "guards"),
     [
@@ -337,6 +383,27 @@ def test_the_help_is_all_that_it_takes(
     guarded = expr(f"{guards} && {expression}")
     folder.policy("document.json", resourcePolicy=document(guarded, roles=roles))
     assert unguarded(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ("P.attr.nick.startsWith('a')", "nick"),
+        ("P.attr.teams.exists(t, t == 'a')", "teams"),
+        ("P.attr.boss.id == 'a'", "boss"),
+    ],
+)
+def test_it_is_the_null_itself_that_is_asked_for(
+    folder: Folder, expression: str, name: str
+) -> None:
+    folder.policy("document.json", resourcePolicy=document(expr(expression)))
+    folder.asks()
+    nulls = [pair for pair in unguarded(folder) if "null" in pair[0]]
+    assert nulls == (
+        []
+        if name == "boss"  # its member may be missing too, and that is told first
+        else [(f"`P.attr.{name}` may be null", f"ask first: P.attr.{name} != null && …")]
+    )
 
 
 def test_only_profiles_that_payloads_name_are_thought_of(folder: Folder) -> None:

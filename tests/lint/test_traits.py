@@ -57,7 +57,7 @@ def test_traits_in_routes(folder: Folder, expression: str, *, is_known: bool) ->
             staff:
               shape: session
               roles: {always: [user]}
-              attr: {region: "${extra.identity.traits.email}"}
+              attr: {region: "${extra.identity.id}"}
         """,
     )
     folder.asks(attr=f'{{it: "${{{expression}}}"}}')

@@ -97,6 +97,7 @@ def test_a_trailing_slash_is_no_segment() -> None:
         ("/a//b", 3, "an empty segment: no request"),
         ("/a/./b", 3, "a dot segment: no request"),
         ("/a/..", 3, "a dot segment: no request"),
+        ("/a?b=c", 2, "`?` cannot stand in a path; what the query must have stands in `match.que"),
         ("/a%2Fb", 2, "`%` cannot stand in a path; write the decoded text"),
         ("/a;b", 2, "`;` cannot stand in a path"),
         ("/a?b", 2, "`?` cannot stand in a path"),

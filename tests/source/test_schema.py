@@ -39,6 +39,12 @@ def refusals(definition: dict[str, Any], text: str) -> list[str]:
         ({"type": "string", "x-expected": "a port"}, "{}", "expected a port, found a mapping"),
         ({"pattern": "^a$", "x-expected": "the letter a"}, "b", "expected the letter a"),
         ({"pattern": "^a$"}, "b", "expected what matches /^a$/"),
+        ({"type": "array"}, "a", "expected a list, found a string (put it in brackets, as a list)"),
+        (
+            {"type": "object", "examples": [{"ttl": "5s", "n": [1]}]},
+            "5s",
+            "expected a mapping, found a string (write it like `{ttl: 5s, n: [1]}`)",
+        ),
         ({"enum": ["json", "text"]}, "jsn", "expected `json` or `text` (did you mean `json`?)"),
         ({"enum": [501, 503]}, "500", "expected 501 or 503"),
         ({"enum": ["a", "b"]}, "zzz", "expected `a` or `b`"),

@@ -81,7 +81,8 @@ def _in_templates(
             message = f"people write the trait `{trait}` themselves, and so {what}"
             place = chain.profile_place(profile.name, template.text)
             if place is not None:
-                yield Finding(Code.SELF_WRITTEN_AUTHORITY, place, message, _remedy(chain))
+                inside = chain.sources.inside(place, template.text, 0)
+                yield Finding(Code.SELF_WRITTEN_AUTHORITY, inside, message, _remedy(chain))
 
 
 def in_routes(chain: Chain) -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def in_routes(chain: Chain) -> Iterator[Finding]:
                 message = (
                     f"people write the trait `{trait}` themselves, and so what the PDP is asked"
                 )
-                place = chain.rules.place(route, template.text)
+                place = chain.rules.inside(route, template, template.text)
                 yield Finding(Code.SELF_WRITTEN_AUTHORITY, place, message, _remedy(chain))
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from authorizer.routing.route import Route
 
 _PROBE: Final = "attacker.example"
+# A glob's `*` stops at a dot.
+_UNDOTTED: Final = "attacker"
 _ORIGIN: Final = re.compile(r"(https?://)([^/:]*)(:\d+)?")
 _PATH: Final = re.compile(r"https?://[^/]+/+(?=[^/])")
 
@@ -57,6 +59,18 @@ def unreachable_routes(chain: Chain) -> Iterator[Finding]:
             help_ = f"{_adding(method, reach.rules[route.id])}, or drop it here"
             place = rules.method_place(route, method)
             yield Finding(Code.UNREACHABLE_METHOD, place, message, help_)
+        if route.preflight and not reach.methods[route.id] & {"OPTIONS"} and not _has_cors(chain):
+            message = f"no access rule asks about `{route.id}` with OPTIONS, as `preflight` wants"
+            help_ = f"{_adding('OPTIONS', reach.rules[route.id])}, or drop it here"
+            place = rules.key_place(route, "preflight")
+            yield Finding(Code.UNREACHABLE_METHOD, place, message, help_)
+
+
+def _has_cors(chain: Chain) -> bool:
+    """Say whether Oathkeeper answers preflights itself, without asking anybody."""
+    view = chain.oathkeeper.view
+    found = view.get("serve", "proxy", "cors", "enabled") if view is not None else None
+    return found is not None and found.value is True
 
 
 def _instead(chain: Chain, route: Route) -> str:
@@ -136,7 +150,7 @@ def _with(pattern: UrlPattern, probe: str) -> Iterator[str]:
             continue
         scheme, host, port = found.groups(default="")
         rest = url[found.end() :]
-        for other in (probe, f"{host}.{probe}", f"{probe}.{host}x"):
+        for other in (probe, _UNDOTTED, f"{host}.{probe}", f"{probe}.{host}x"):
             yield f"{scheme}{other}{port}{rest}"
             yield f"{scheme}{other}{rest}"
         # Where what is open takes a slash too, our host may stand in the path of another.

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from authorizer.source.document import Place
 
 _GET: Final = re.compile(r"\.Header\.Get\b")
+# One of a header's values, or a text that could have been one.
+_ONE_VALUE: Final = re.compile(
+    r"\bindex\b.*\.Header\b.*\s\d+\b|\b(?:(?:must)?[fF]irst|(?:must)?[lL]ast|join)\b"
+)
 # The header map as a whole, or something that holds it; one header by `index` is not that.
 _ALL_HEADERS: Final = re.compile(
     r"(?<!index )(?<!index \.MatchContext)(?<!index \$\.MatchContext)"
@@ -36,6 +40,7 @@ _SCOPED: Final = re.compile(r"(?:with|range|define|block)\b")
 _CREDENTIALS: Final = frozenset(
     ("authorization", "cookie", "proxy-authorization", "x-session-token")
 )
+_GIVING: Final = frozenset(("cookie_session", "bearer_token", "oauth2_introspection", "jwt"))
 
 
 def templates(chain: Chain) -> Iterator[Finding]:
@@ -65,6 +70,10 @@ def _header_access(payload: Payload, action: Action, *, scoped: bool) -> Iterato
         yield Finding(
             Code.PAYLOAD_HEADER_GET, place, message, "use `.Header.Values`, which gives a list"
         )
+    elif ".Header" in action.names and _ONE_VALUE.search(action.names):
+        message = "of several values of the header, the upstream would see another than is judged"
+        help_ = "pass `.Header.Values` as it is, which gives a list"
+        yield Finding(Code.PAYLOAD_HEADER_GET, place, message, help_)
     found = None if action.is_control else _ALL_HEADERS.search(action.names)
     if found and (found.group() not in (".", "$") or not scoped):
         message = "all headers are passed on, cookies and tokens among them"
@@ -91,6 +100,11 @@ def contents(chain: Chain) -> Iterator[Finding]:
             message = "the payload does not say which profiles its authenticators can give"
             help_ = 'add "profile": "kratos", or a list of names'
             yield Finding(Code.PAYLOAD_WITHOUT_PROFILE, payload.place, message, help_)
+        if content.get("extra") is None and (giving := _giving(payload)):
+            names = ", ".join(f"`{name}`" for name in giving)
+            message = f"the payload has no `extra`, so that whoever comes by {names} is denied"
+            help_ = 'add "extra": {{ .Extra | toJson }}'
+            yield Finding(Code.PAYLOAD_WITHOUT_EXTRA, payload.place, message, help_)
         if "forwarded_uri" in content:
             message = "`forwarded_uri` is what a caller says, unless a proxy of yours sets it"
             help_ = (
@@ -99,6 +113,12 @@ def contents(chain: Chain) -> Iterator[Finding]:
             )
             place = payload.place_of('"forwarded_uri"')
             yield Finding(Code.PAYLOAD_FORWARDED_URI, place, message, help_)
+
+
+def _giving(payload: Payload) -> list[str]:
+    """Return the authenticators of a payload's access rules that give a session or a token."""
+    names = (handler.name for rule in payload.rules for handler in rule.authenticators)
+    return [name for name in dict.fromkeys(names) if name in _GIVING]
 
 
 def _malformed(payload: Payload, rendered: str) -> Iterator[Finding]:

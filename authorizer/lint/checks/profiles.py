@@ -26,6 +26,28 @@ def unknown_in_routes(chain: Chain) -> Iterator[Finding]:
             yield Finding(Code.UNKNOWN_PROFILE, place, message, help_)
 
 
+def unnamed_in_routes(chain: Chain) -> Iterator[Finding]:
+    """Yield profiles that a route lets in and that no payload of its access rules names."""
+    if chain.rules is None or chain.profiles is None or chain.reach is None:
+        return
+    by_rule = {rule: payload for payload in chain.payloads for rule in payload.rules}
+    for route in chain.routes:
+        payloads = [by_rule.get(rule) for rule in chain.reach.rules[route.id]]
+        if not payloads or any(payload is None or payload.content is None for payload in payloads):
+            continue
+        named = {
+            name
+            for payload in payloads
+            if payload is not None
+            for name in payload.profiles or (chain.profiles.default,)
+        }
+        for name in sorted(route.profiles & set(chain.profiles.by_name) - named):
+            message = f"no payload of the route's access rules names the profile `{name}`"
+            place = chain.rules.place(route, name, under="profiles")
+            help_ = 'name it in the payload\'s "profile", or drop it here'
+            yield Finding(Code.UNNAMED_PROFILE, place, message, help_)
+
+
 def unknown_in_payloads(chain: Chain) -> Iterator[Finding]:
     """Yield profiles that a payload names and that nobody has configured: all its requests fail."""
     if chain.profiles is None:

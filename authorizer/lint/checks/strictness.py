@@ -26,22 +26,39 @@ if TYPE_CHECKING:
 
 def unguarded(chain: Chain) -> Iterator[Finding]:
     """Yield reads that can make a rule err, so that it denies whatever other rules allow."""
-    if chain.conditions is None:
-        return
     found: dict[tuple[Place, tuple[str, ...]], dict[str, None]] = {}
+    null: dict[tuple[Place, tuple[str, ...]], None] = {}
+    for world, site in _sites(chain):
+        place = place_in(chain, site.expression, site.at)
+        if world.null:
+            null[place, world.null] = None
+        else:
+            # A profile that never has it says more than one whose identities may lack it.
+            name = "" if world.missing else world.profile.name
+            found.setdefault((place, site.path), {})[name] = None
+    for (place, path), names in found.items():
+        yield _finding(place, path, _lacking(names), _remedy(chain, path))
+    for place, path in null:
+        # Where it may be missing too, that comes first.
+        if not any(other == place and read[: len(path)] == path for other, read in found):
+            yield _finding(place, path, "may be null", f"ask first: {shown(path)} != null && …")
+
+
+def _finding(place: Place, path: tuple[str, ...], reason: str, help_: str) -> Finding:
+    message = f"`{shown(path)}` {reason}, and a rule that errs denies, whatever others allow"
+    return Finding(Code.UNGUARDED_ATTRIBUTE, place, message, help_)
+
+
+def _sites(chain: Chain) -> Iterator[tuple[World, Site]]:
+    """Yield what can make a rule err, with the principals for whom it does."""
+    rules = chain.conditions.rules if chain.conditions is not None else ()
     for profile in chain.profiles_in_use:
-        for rule in chain.conditions.rules:
+        for rule in rules:
             for world in _worlds(chain, profile, rule):
                 for site in _errors(world, rule):
-                    # A profile that never has it says more than one whose identities may lack it.
-                    name = "" if world.missing else profile.name
-                    place = place_in(chain, site.expression, site.at)
-                    found.setdefault((place, site.path), {})[name] = None
-    for (place, path), names in found.items():
-        message = (
-            f"`{shown(path)}` {_lacking(names)}, and a rule that errs denies, whatever others allow"
-        )
-        yield Finding(Code.UNGUARDED_ATTRIBUTE, place, message, _remedy(chain, path))
+                    # What nobody has is told already, by its name.
+                    if chain.attributes.unknown(site.path) is None:
+                        yield world, site
 
 
 def _lacking(names: Iterable[str]) -> str:
@@ -84,6 +101,14 @@ def _worlds(chain: Chain, profile: Profile, rule: Rule) -> Iterator[World]:
     for path in paths:
         if path[-1] != ITEM and chain.attributes.presence(path, profile) is Presence.SOMETIMES:
             yield World(chain.attributes, profile, path)
+        if ITEM not in path and _may_be_null(chain, path, profile):
+            yield World(chain.attributes, profile, null=path)
+
+
+def _may_be_null(chain: Chain, path: tuple[str, ...], profile: Profile) -> bool:
+    types = chain.attributes.at(path).types
+    is_nullable = types is not None and "null" in types
+    return is_nullable and chain.attributes.presence(path, profile) is not Presence.NEVER
 
 
 def _errors(world: World, rule: Rule) -> frozenset[Site]:

@@ -16,12 +16,14 @@ from authorizer.source.schema import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from authorizer.expressions.cel import Reference
+    from authorizer.expressions.cel import Expression, Reference
     from authorizer.lint.chain import Chain
     from authorizer.source.document import Place
 
 _IN_EXTRA: Final = ("identity", "traits")
 _ATTR: Final = "attr"
+# What a principal has beside its attributes.
+_OF_PRINCIPAL: Final = (("id",), ("roles",))
 
 
 def unknown_in_routes(chain: Chain) -> Iterator[Finding]:
@@ -31,8 +33,9 @@ def unknown_in_routes(chain: Chain) -> Iterator[Finding]:
     for route in chain.routes:
         for template in parts(route, Template):
             for expression in template.expressions:
-                place = chain.rules.inside(route, template, expression.text)
                 for reference in expression.references:
+                    text = _written(reference, expression)
+                    place = chain.rules.inside(route, template, text)
                     yield from unknown(chain, attribute_read(reference), place)
 
 
@@ -46,10 +49,16 @@ def unknown_in_profiles(chain: Chain) -> Iterator[Finding]:
             if place is None:
                 continue
             for expression in template.expressions:
-                start = max(template.text.find(expression.text), 0)
-                inside = chain.sources.inside(place, template.text, start)
                 for reference in expression.references:
+                    start = max(template.text.find(_written(reference, expression)), 0)
+                    inside = chain.sources.inside(place, template.text, start)
                     yield from unknown(chain, attribute_read(reference), inside)
+
+
+def _written(reference: Reference, expression: Expression) -> str:
+    """Return how an expression writes a reference, or all of it where it writes it otherwise."""
+    text = ".".join((reference.name, *reference.keys))
+    return text if text in expression.text else expression.text
 
 
 def attribute_read(reference: Reference) -> tuple[str, ...]:
@@ -63,6 +72,14 @@ def attribute_read(reference: Reference) -> tuple[str, ...]:
     return keys[1:] if reference.name == "principal" and keys[:1] == (_ATTR,) else ()
 
 
+def _elsewhere(chain: Chain, path: tuple[str, ...]) -> str:
+    """Return where what was sought among the attributes is, or an empty text."""
+    if path in _OF_PRINCIPAL:
+        return f"did you mean `P.{path[0]}`?"
+    meant = chain.attributes.meant(path)
+    return f"did you mean `{shown(meant)}`?" if meant is not None else ""
+
+
 def unknown(chain: Chain, path: Sequence[str], place: Place) -> Iterator[Finding]:
     """Yield that an attribute is not there, if that is certain; `path` are keys below `attr`."""
     attributes = chain.attributes
@@ -74,7 +91,7 @@ def unknown(chain: Chain, path: Sequence[str], place: Place) -> Iterator[Finding
         message = f"`{shown(there[:-1])}` is {in_words(found.of)}, and has no members"
         yield Finding(Code.MISTYPED_ATTRIBUTE, place, message)
         return
-    help_ = did_you_mean(there[-1], found.known)
+    help_ = _elsewhere(chain, tuple(path)) or did_you_mean(there[-1], found.known)
     if trait := attributes.trait(there):
         written = ".".join(trait).replace(f".{ITEM}", ITEM)
         message = f"no identity schema has the trait `{written}`"
