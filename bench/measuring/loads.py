@@ -49,12 +49,14 @@ class Load:
 
 
 class Hit(msgspec.Struct):
-    """What vegeta notes of one request: its number, and of its answer what is read here.
+    """What vegeta notes of one request: what it was, and of its answer what is read here.
 
+    Not its number: vegeta takes the target after that, so that two of its workers may have each
+    other's (lib/attack.go, `hit`, v12.13.0).
     `latency` is in nanoseconds; `code` is 0 and `error` says why where there was no answer.
     """
 
-    seq: int
+    url: str
     code: int
     timestamp: datetime
     latency: int

@@ -17,7 +17,7 @@ def hit(
 ) -> Hit:
     headers = {"X-Decision-Reason": [reason]} if reason else {}
     at = datetime.fromtimestamp(1_700_000_000 + second, UTC)
-    return Hit(0, code, at, int(milliseconds * 1e6), error, headers)
+    return Hit("", code, at, int(milliseconds * 1e6), error, headers)
 
 
 def test_what_is_decided_refused_and_neither_is_told_apart() -> None:
