@@ -339,6 +339,8 @@ def outcome(text: str, extra: JsonValue) -> tuple[str, object]:
 
 @given(JSON, STEPS)
 def test_walking_down_names_is_what_cel_does(extra: JsonValue, steps: list[str]) -> None:
+    # CEL reads a text up to its first NUL, so nothing is computed with one; a walk hands it on.
+    assume("\\x00" not in repr(extra))
     walk = "extra" + "".join(f"['{step}']" for step in steps)
     # Parentheses mean nothing to CEL, and make an expression that is not walked natively.
     native, full = outcome(walk, extra), outcome(f"({walk})", extra)
