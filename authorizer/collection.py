@@ -23,6 +23,9 @@ def uncollected() -> Iterator[None]:
     What a failed build left behind is the collector's again.
     """
     was_enabled = gc.isenabled()
+    # What is frozen below is never collected: so no garbage may be left then. This looks through
+    # little, as what was built before is frozen.
+    gc.collect()
     gc.disable()
     try:
         yield

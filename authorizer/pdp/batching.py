@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from authorizer.errors import PdpDeadline, PdpRejected, PdpUnavailable
+from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
 from authorizer.model import PdpAnswer
 from authorizer.pdp.checktext import text_of
 
@@ -204,17 +204,22 @@ class _Lane:
     async def ask(self, question: _Question, request_id: str, deadline: Deadline) -> PdpAnswer:
         """Return the answer to a question, or raise why there is none."""
         waiter = _Waiter(question, request_id, deadline, self._pdp.loop.create_future())
-        if self._calls:
-            self._place(waiter)
-        elif await self._lead(waiter):
-            return _said(waiter.outcome.result())
         try:
-            outcome = await waiter.outcome
-        except asyncio.CancelledError:
-            if waiter.outcome.cancelled():
-                self._leave(waiter)
-            raise
-        return _said(outcome)
+            if self._calls:
+                self._place(waiter)
+            elif await self._lead(waiter):
+                return _said(waiter.outcome.result())
+            try:
+                await waiter.outcome
+            except asyncio.CancelledError:
+                if waiter.outcome.cancelled():
+                    self._leave(waiter)
+                raise
+            return _said(waiter.outcome.result())
+        finally:
+            # What is raised knows this frame, which would know it by the waiter: garbage that only
+            # the collector finds, 1.6 KB for each question that no PDP answered.
+            del waiter
 
     async def _lead(self, waiter: _Waiter) -> bool:
         """Begin a call, and say whether it is over: one that is joined is left to a task."""
@@ -417,6 +422,9 @@ def _share(questions: Sequence[_Question], answer: PdpAnswer, request_id: str) -
 
 
 def _tell(waiters: Sequence[_Waiter], outcome: PdpAnswer | Exception) -> None:
+    if isinstance(outcome, PdpError):
+        # Its frames know the waiters, who are about to know it. It says all that there is to say.
+        outcome.__traceback__ = None
     for waiter in waiters:
         if not waiter.outcome.done():
             waiter.outcome.set_result(outcome)
@@ -424,5 +432,8 @@ def _tell(waiters: Sequence[_Waiter], outcome: PdpAnswer | Exception) -> None:
 
 def _said(outcome: PdpAnswer | Exception) -> PdpAnswer:
     if isinstance(outcome, Exception):
-        raise outcome
+        try:
+            raise outcome
+        finally:
+            del outcome  # as in `ask`
     return outcome

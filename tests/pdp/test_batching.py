@@ -356,6 +356,29 @@ def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
         gc.enable()
 
 
+def test_failures_leave_nothing_to_the_garbage_collector() -> None:
+    """In an outage each question is one, and what a reload freezes is never collected."""
+
+    async def story() -> None:
+        pdp = batching(SlowPdp(fails=lambda _: PdpUnavailable("slow", "down")))
+        await asyncio.gather(*asks(pdp, "0", "0", "1"), return_exceptions=True)
+        gc.collect()
+        for _ in range(5):
+            for who in (ANN, BOB):
+                failed = await asyncio.gather(
+                    *asks(pdp, "1", "1", "2", "3", who=who), return_exceptions=True
+                )
+                assert {type(one) for one in failed} == {PdpUnavailable}
+                del failed
+        assert gc.collect() < 10
+
+    gc.disable()
+    try:
+        run(story())
+    finally:
+        gc.enable()
+
+
 def test_what_only_python_takes_for_equal_is_not_identical() -> None:
     async def story() -> None:
         pdp = batching(inner := SlowPdp())
