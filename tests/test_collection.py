@@ -63,3 +63,22 @@ def test_documents_and_tables_go_without_the_collector_once_nobody_needs_them() 
 
 def marks_alive() -> int:
     return sum(type(one) is Marks for one in gc.get_objects())
+
+
+def test_what_was_garbage_before_a_build_is_not_frozen_with_what_was_built() -> None:
+    """It would never be collected: each reload in an outage would keep some."""
+
+    class Circular:
+        def __init__(self) -> None:
+            self.itself = self
+
+    gc.disable()  # so that it is not collected by chance
+    try:
+        left = weakref.ref(Circular())
+        assert left() is not None
+        with uncollected():
+            pass
+        assert left() is None
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from authorizer.pdp.interface import Deadline
 
 
-@asynccontextmanager
-async def full(service: Service) -> AsyncIterator[asyncio.Event]:
-    """Take the one place of a service; what is given frees it."""
+def held(service: Service) -> asyncio.Event:
+    """Have every decision wait for the event that is given, and then be an allow."""
     release = asyncio.Event()
 
     async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
@@ -36,6 +35,13 @@ async def full(service: Service) -> AsyncIterator[asyncio.Event]:
         return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
 
     service.decision.rule = wait
+    return release
+
+
+@asynccontextmanager
+async def full(service: Service) -> AsyncIterator[asyncio.Event]:
+    """Take the one place of a service; what is given frees it."""
+    release = held(service)
     async with await service.connect() as wire:
         wire.send(post())
         await eventually(lambda: service.collaborators.places.taken == 1)
@@ -127,13 +133,7 @@ async def test_what_came_before_on_its_connection_is_answered_first() -> None:
 async def test_nobody_is_answered_before_who_asked_before_on_that_connection(turns: int) -> None:
     """However far the first one is: an answer in the wrong place would be somebody else's allow."""
     async with serving(max_in_flight=1, max_wait=0.0, deadline=30.0) as service:
-        release = asyncio.Event()
-
-        async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
-            await release.wait()
-            return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
-
-        service.decision.rule = wait
+        release = held(service)
         async with await service.connect() as wire:
             wire.send(post())
             for _ in range(turns):
@@ -215,13 +215,7 @@ async def test_who_observes_refuses_nobody() -> None:
 async def test_of_many_that_come_at_once_no_more_are_read_than_there_is_room_for() -> None:
     async with serving(max_in_flight=2, max_wait=0.0, deadline=30.0) as service:
         wires = [await service.connect() for _ in range(40)]
-        release = asyncio.Event()
-
-        async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
-            await release.wait()
-            return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
-
-        service.decision.rule = wait
+        release = held(service)
         for wire in wires:
             wire.send(post())
         await eventually(lambda: len(service.sink.reasons) == 38)
