@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace as replace_fields
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
@@ -35,7 +37,7 @@ from authorizer.routing.route import Require
 from authorizer.routing.table import Matched, Unmatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from authorizer.model import (
         AccessRequest,
@@ -82,10 +84,49 @@ async def decide(  # noqa: PLR0913 - the service gives the last, tests the clock
 
     `answers` are those from before, for routes that may use one again.
     """
-    question = translate(request, snapshot, decision_id=decision_id, now=clock.now())
-    if isinstance(question, DecisionRecord):
-        return question
-    return await ask(question, snapshot, pdp, deadline=deadline, clock=clock, answers=answers)
+    found = begin(
+        request,
+        snapshot,
+        pdp,
+        decision_id=decision_id,
+        deadline=deadline,
+        clock=clock,
+        answers=answers,
+    )
+    return found if isinstance(found, DecisionRecord) else await found
+
+
+def begin(  # noqa: PLR0913 - as `decide`
+    request: AccessRequest,
+    snapshot: Snapshot,
+    pdp: Pdp,
+    *,
+    decision_id: str,
+    deadline: Deadline,
+    clock: Clock = SYSTEM_CLOCK,
+    answers: KeptAnswers | None = None,
+) -> DecisionRecord | Coroutine[Any, Any, DecisionRecord]:
+    """Return the decision where nobody need be waited for, else what waits for the PDP's.
+
+    So who has asked gets at once what is known at once: no task is made for it.
+    """
+    now = clock.now()
+    question = _again(request, snapshot, decision_id, now)
+    if question is None:
+        found = translate(request, snapshot, decision_id=decision_id, now=now)
+        if isinstance(found, DecisionRecord):
+            return found
+        question = found
+        if question.route.cache is not None:
+            snapshot.repeats.keep(request, question)
+    keep = None
+    if answers is not None and (max_age := question.route.cache) is not None:
+        asked = answers.ask(question.principal, question.checks)
+        if asked is not None:
+            if (kept := answers.find(asked, max_age)) is not None:
+                return observed(question.decided_before(*kept), snapshot)
+            keep = partial(answers.keep, asked, request_id=decision_id)
+    return ask(question, snapshot, pdp, deadline=deadline, clock=clock, keep=keep)
 
 
 def translate(
@@ -104,6 +145,20 @@ def translate(
     return observed(draft.record(found), snapshot)
 
 
+def _again(
+    request: AccessRequest, snapshot: Snapshot, decision_id: str, now: float
+) -> Question | None:
+    """Return the question that the same bytes were before, for a decision of this name.
+
+    None where there was none, or its principal is not what it was: the session has expired since,
+    or was forgotten.
+    """
+    before: Question | None = snapshot.repeats.question(request)
+    if before is None or before.principal is not _principal(before.route, request, snapshot, now):
+        return None
+    return before.named(decision_id)
+
+
 async def ask(
     question: Question,
     snapshot: Snapshot,
@@ -111,14 +166,9 @@ async def ask(
     *,
     deadline: Deadline,
     clock: Clock = SYSTEM_CLOCK,
-    answers: KeptAnswers | None = None,
+    keep: Callable[[PdpAnswer], None] | None = None,
 ) -> DecisionRecord:
-    """Return the decision that the PDP's answer to a question makes, or one from before."""
-    asked = None
-    if answers is not None and (max_age := question.route.cache) is not None:
-        asked = answers.ask(question.principal, question.checks)
-        if asked is not None and (found := answers.find(asked, max_age)) is not None:
-            return observed(question.decided_before(*found), snapshot)
+    """Return the decision that the PDP's answer to a question makes; `keep` gets that answer."""
     started = clock.monotonic()
     outcome: Outcome
     answer = None
@@ -130,8 +180,8 @@ async def ask(
             request_id=question.decision_id,
         )
         outcome = _fold(question, answer)
-        if asked is not None and answers is not None and isinstance(outcome, Allow | Deny):
-            answers.keep(asked, answer, question.decision_id)
+        if keep is not None and isinstance(outcome, Allow | Deny):
+            keep(answer)
     except PdpError as error:
         outcome = Indeterminate(_PDP_REASONS.get(type(error), Reason.INTERNAL_ERROR), str(error))
     seconds = clock.monotonic() - started
@@ -211,6 +261,11 @@ class Question:
     def decision_id(self) -> str:
         """The name of the decision that it is for."""
         return self._draft.decision_id
+
+    def named(self, decision_id: str) -> Question:
+        """Return the same question, for another decision."""
+        draft = replace_fields(self._draft, decision_id=decision_id)
+        return Question(self.matched, self.principal, self.checks, draft)
 
     def decided(self, outcome: Outcome, answer: PdpAnswer | None, seconds: float) -> DecisionRecord:
         """Return the decision by the PDP's answer, which took so many seconds."""

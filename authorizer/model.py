@@ -98,7 +98,8 @@ class AccessRequest:
     `authorization` holds every value of that header, of the HTTP request that brought the body:
     Oathkeeper passes on the caller's own. Like `headers` it may hold a token, and no repr shows it.
     `extra_bytes` is the JSON text that `extra` was read from, or b"" where it is not at hand:
-    equal bytes are equal objects, so that what was built from them may be kept.
+    equal bytes are equal objects, so that what was built from them may be kept. `text` is that of
+    all but `authorization`, or b"".
     """
 
     subject: str
@@ -111,6 +112,7 @@ class AccessRequest:
     forwarded_uri: tuple[str, ...] | None = None
     authorization: tuple[str, ...] = field(default=(), repr=False)
     extra_bytes: bytes = field(default=b"", compare=False, repr=False)
+    text: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def request_id(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from authorizer.principals.kept import KeptPrincipals
+from authorizer.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,8 @@ class Snapshot:
     """One state of settings, routes and profiles.
 
     `digest` names the content (the same rules give the same digest on every replica);
-    `loaded_at` is Unix time in seconds. `kept` holds what `profiles` built before, and goes with
-    the snapshot.
+    `loaded_at` is Unix time in seconds. `kept` holds what `profiles` built before, and `repeats`
+    what was made of questions on routes that keep answers; both go with the snapshot.
     """
 
     settings: Settings
@@ -31,6 +32,7 @@ class Snapshot:
     digest: str
     loaded_at: float
     kept: KeptPrincipals = field(default_factory=KeptPrincipals, compare=False, repr=False)
+    repeats: Repeats[Any] = field(default_factory=Repeats, compare=False, repr=False)
 
 
 class Current:

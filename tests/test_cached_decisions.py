@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -18,7 +19,7 @@ from authorizer.contract.decode import decode
 from authorizer.engine import Clock, decide
 from authorizer.errors import PdpDeadline, PdpRejected, PdpUnavailable
 from authorizer.instrumentation.decision_log import fields
-from authorizer.model import CheckResult, Effect, PdpAnswer, Reason
+from authorizer.model import Allow, CheckResult, Effect, PdpAnswer, Reason
 from authorizer.pdp.answers import KeptAnswers
 from authorizer.pdp.batching import BatchingPdp
 from authorizer.pdp.interface import Deadline
@@ -89,7 +90,8 @@ class Asker:
         asked = {"subject": "ann", "method": "GET", "url": f"http://api.acme.test{path}"}
         body = json.dumps({**asked, "extra": session(), **keys}).encode()
         return await decide(
-            decode(body),
+            # As the server does.
+            self.snapshot.repeats.request(body, ()) or decode(body),
             self.snapshot,
             self.pdp,
             decision_id=f"decision-{self.count}",
@@ -136,6 +138,47 @@ async def test_from_the_cache_it_is_the_same_decision_in_all_that_is_said(path: 
     fresh, again = await asker.ask(path), await asker.ask(path)
     assert visible(again) == visible(fresh)
     assert (again.cached_seconds is None) == (path == "/open")
+
+
+async def test_the_same_bytes_are_read_once_and_decide_the_same_each_time() -> None:
+    asker = Asker(ScriptedPdp(by_id))
+    records = [await asker.ask("/d/1") for _ in range(3)]
+    assert len(asker.snapshot.repeats) == 1
+    assert [record.decision_id for record in records] == [f"decision-{n}" for n in (1, 2, 3)]
+    assert len({str(visible(record)) for record in records}) == 1
+    other = await asker.ask("/d/1", subject="bob", extra=session(identity={"id": "bob"}))
+    assert other.subject == "bob"
+    assert len(asker.snapshot.repeats) == 2
+
+
+async def test_a_repeated_question_is_denied_once_its_session_has_expired() -> None:
+    asker = Asker(ScriptedPdp(by_id))
+    extra = {**session(), "expires_at": "2026-11-24T12:00:00Z"}
+    end = datetime.fromisoformat(extra["expires_at"]).timestamp()
+    asker.unix = end - 1
+    for _ in range(2):
+        assert isinstance((await asker.ask("/d/1", extra=extra)).outcome, Allow)
+    asker.unix = end
+    expired = await asker.ask("/d/1", extra=extra)
+    assert expired.outcome.reason is Reason.PRINCIPAL_REJECTED
+    assert expired.decision_id == "decision-3"
+
+
+async def test_a_repeated_question_whose_principal_is_forgotten_is_asked_anew() -> None:
+    pdp = ScriptedPdp(by_id)
+    asker = Asker(pdp)
+    first = await asker.ask("/d/1")
+    asker.snapshot.kept._entries.clear()
+    again = await asker.ask("/d/1")
+    assert visible(again) == visible(first)
+    assert len(pdp.calls) == 2
+    assert (await asker.ask("/d/1")).cached_seconds is not None
+
+
+async def test_no_question_of_a_route_without_the_key_is_kept() -> None:
+    asker = Asker(ScriptedPdp(by_id), UNCACHED)
+    await asker.ask("/d/1")
+    assert len(asker.snapshot.repeats) == 0
 
 
 async def test_a_route_without_the_key_asks_each_time() -> None:

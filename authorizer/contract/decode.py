@@ -108,6 +108,7 @@ def _decode_fast(
         None if forwarded_uri is msgspec.UNSET else fields.values(forwarded_uri) or None,
         authorization,
         raw,
+        body,
     )
 
 

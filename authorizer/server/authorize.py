@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from msgspec.structs import replace
@@ -15,14 +17,18 @@ from authorizer.engine import observed, translate
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Indeterminate, Reason, Refused
 from authorizer.pdp.interface import Deadline
-from authorizer.server.body import read_body
+from authorizer.server.body import read_body, refused_by_head
 from authorizer.server.cut_off import CutOffs
 from authorizer.server.decision_id import new_decision_id
-from authorizer.server.replies import Reply
+from authorizer.server.replies import Reply, Said, header_lines
 from authorizer.server.shedding import OVERLOADED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from aiohttp import web
+    from aiohttp.http import HttpVersion
+    from multidict import CIMultiDictProxy
 
     from authorizer.model import AccessRequest, Outcome
     from authorizer.server.collaborators import Collaborators
@@ -42,10 +48,32 @@ _HALF_READ: Final = frozenset(
 _log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Case:
+    """One request for a decision while it is in hand.
+
+    `snapshot` is read once: a request is decided by one state of the rules. `access` is what it
+    asks, as soon as that is read.
+    """
+
+    decision_id: str
+    started: float
+    snapshot: Snapshot
+    access: AccessRequest | None = None
+
+    @property
+    def route(self) -> str:
+        """The route that owns it, found once more; "" where there is none or nobody knows yet."""
+        if self.access is None:
+            return ""
+        found = translate(self.access, self.snapshot, decision_id=self.decision_id, now=time.time())
+        return found.route if isinstance(found, DecisionRecord) else found.route.id
+
+
 class Authorizer:
     """Answers requests for a decision, whatever happens.
 
-    With a `secret`, of those who know it.
+    With a `secret`, of those who know it. Make it where the event loop runs.
     """
 
     def __init__(self, collaborators: Collaborators, secret: SharedSecret | None = None) -> None:
@@ -53,126 +81,182 @@ class Authorizer:
         self._secret = secret
         self._settings = collaborators.settings.server
         self._cut_offs = CutOffs()
+        self._loop = asyncio.get_running_loop()
+
+    def at_once(
+        self, headers: CIMultiDictProxy[str], version: HttpVersion, read: Callable[[], bytes]
+    ) -> Said | asyncio.Task[Said] | None:
+        """Answer a request that has come as a whole, or begin to: nobody is waited for but the PDP.
+
+        `read` gives its body. None where there is no place for it now: `authorize` it then.
+        Raises nothing. Whoever cancels the task says that nobody waits for the answer any more.
+        """
+        if not self._with.places.take_free():
+            return None
+        case = self._opened()
+        task = None
+        try:
+            refused = self._refused(headers, version)
+            if refused is not None:
+                return self._said(case, _without_request(case, refused))
+            found = self._begun(case, headers, read())
+            if isinstance(found, DecisionRecord):
+                return self._said(case, found)
+            task = self._loop.create_task(self._waited(case, found), name="decision")
+            # A task that is cancelled before its first step takes no step at all.
+            task.add_done_callback(partial(self._left, case, found))
+        except MalformedRequest as error:
+            return self._said(case, *_malformed(case, error))
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            return self._said(case, self._failed(case, error))
+        else:
+            return task
+        finally:
+            if task is None:
+                self._with.places.give_back()
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises nothing but CancelledError, when nobody waits any more."""
-        started = time.monotonic()
-        decision_id = new_decision_id()
-        pointer: str | None = None
-        # Read once: a request is decided by one state of the rules.
-        snapshot = self._with.current.snapshot
+        """Answer any request. Raises nothing but CancelledError, when nobody waits any more."""
+        case = self._opened()
         try:
-            record = await self._record(request, snapshot, decision_id, started)
+            return Reply(await self._answered(case, request))
         except MalformedRequest as error:
-            pointer = error.pointer
-            record = _without_request(decision_id, Refused(Reason.MALFORMED_REQUEST, str(error)))
-        except asyncio.CancelledError:
-            # gRPC cancels its calls when a channel is closed: that is no order to us.
-            if _is_cancelled():
-                raise
-            record = self._failed(decision_id)
-        except Exception:  # noqa: BLE001 - the last resort: no answer is a retry, and nobody's allow
-            record = self._failed(decision_id)
-        # The engine has done so; this is for what it never saw (overloaded, a fault of ours).
-        return self._answer(observed(record, snapshot), started, pointer)
+            return Reply(self._said(case, *_malformed(case, error)))
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            return Reply(self._said(case, self._failed(case, error)))
 
     def refuse_unreadable(self) -> web.StreamResponse:
         """Answer what could not be read as HTTP at all."""
         outcome = Refused(Reason.MALFORMED_REQUEST, "not a request that HTTP/1.1 allows")
-        record = _without_request(new_decision_id(), outcome)
-        return self._answer(record, time.monotonic(), None)
+        case = self._opened()
+        return Reply(self._said(case, _without_request(case, outcome)))
 
-    async def _record(
-        self, request: web.BaseRequest, snapshot: Snapshot, decision_id: str, started: float
-    ) -> DecisionRecord:
-        if self._secret is not None:
-            stranger = self._secret.refusal(request)
-            if stranger is not None:
-                return _without_request(decision_id, stranger)
-        deadline = self._settings.deadline
+    def _opened(self) -> _Case:
+        return _Case(new_decision_id(), time.monotonic(), self._with.current.snapshot)
+
+    def _refused(self, headers: CIMultiDictProxy[str], version: HttpVersion) -> Refused | None:
+        """Return why a request that has come as a whole is refused by its head, or None."""
+        if self._secret is not None and (stranger := self._secret.refusal(headers)) is not None:
+            return stranger
+        return refused_by_head(headers, version, self._settings.max_body)
+
+    async def _answered(self, case: _Case, request: web.BaseRequest) -> Said:
+        headers = request.headers
+        if self._secret is not None and (stranger := self._secret.refusal(headers)) is not None:
+            return self._said(case, _without_request(case, stranger))
         body = await read_body(
             request,
             limit=self._settings.max_body,
-            seconds=min(self._settings.body_timeout, deadline),
+            seconds=min(self._settings.body_timeout, self._settings.deadline),
         )
         if isinstance(body, Refused):
-            return _without_request(decision_id, body)
-        access = None
+            return self._said(case, _without_request(case, body))
         try:
             if not await self._with.places.take():
-                return _without_request(decision_id, OVERLOADED)
+                return self._said(case, _without_request(case, OVERLOADED))
             try:
-                # Oathkeeper passes on the caller's own; a profile may want its token.
-                authorization = tuple(request.headers.getall("Authorization", ()))
-                access = decode(body, authorization, known=snapshot.kept.extra_of)
-                return await self._decide(access, snapshot, decision_id, started)
+                found = self._begun(case, headers, body)
+                if isinstance(found, DecisionRecord):
+                    return self._said(case, found)
+                return await self._waited(case, found)
             finally:
                 self._with.places.give_back()
         except asyncio.CancelledError:
-            # The caller has hung up, or was cut off as we stop.
-            if _is_cancelled():
-                self._with.on_abandoned(
-                    decision_id=decision_id,
-                    route="" if access is None else _route(access, snapshot, decision_id),
-                    seconds=time.monotonic() - started,
-                )
+            self._abandoned(case)
             raise
 
-    async def _decide(
-        self, access: AccessRequest, snapshot: Snapshot, decision_id: str, started: float
-    ) -> DecisionRecord:
-        seconds = self._settings.deadline
-        left = started + seconds * _DECISION_SHARE - time.monotonic()
-        cut_off = self._cut_offs.after(left)
-        try:
-            with cut_off:
-                return await self._with.decide(
-                    access,
-                    snapshot,
-                    self._with.pdp,
-                    decision_id=decision_id,
-                    deadline=Deadline(started + seconds * _PDP_SHARE),
-                )
-        except TimeoutError:
-            if not cut_off.expired:
-                raise
-        return DecisionRecord(
-            decision_id=decision_id,
-            outcome=Indeterminate(Reason.PDP_DEADLINE, "no decision within server.deadline"),
-            request_id=access.request_id,
-            subject=access.subject,
-            method=access.method,
+    def _begun(
+        self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
+    ) -> DecisionRecord | Coroutine[Any, Any, DecisionRecord]:
+        """Read the question, and return its decision or what gives it. Raises MalformedRequest."""
+        snapshot = case.snapshot
+        # Oathkeeper passes on the caller's own; a profile may want its token.
+        authorization = tuple(headers.getall("Authorization", ()))
+        case.access = snapshot.repeats.request(body, authorization) or decode(
+            body, authorization, known=snapshot.kept.extra_of
+        )
+        return self._with.decide(
+            case.access,
+            snapshot,
+            self._with.pdp,
+            decision_id=case.decision_id,
+            deadline=Deadline(case.started + self._settings.deadline * _PDP_SHARE),
         )
 
-    def _failed(self, decision_id: str) -> DecisionRecord:
-        _log.error("authorization.failed", decision_id=decision_id, exc_info=True)
-        outcome = Indeterminate(Reason.INTERNAL_ERROR, "a fault of the authorizer; see its log")
-        return _without_request(decision_id, outcome)
+    async def _waited(self, case: _Case, deciding: Coroutine[Any, Any, DecisionRecord]) -> Said:
+        """Return the answer when it is decided, or when it should have been."""
+        due = case.started + self._settings.deadline * _DECISION_SHARE
+        cut_off = self._cut_offs.after(due - time.monotonic())
+        try:
+            with cut_off:
+                record = await deciding
+        except asyncio.CancelledError as error:
+            # gRPC cancels its calls when a channel is closed: that is no order to us.
+            if _is_cancelled():
+                raise
+            record = self._failed(case, error)
+        except Exception as error:  # noqa: BLE001 - the last resort: no answer is a retry, and nobody's allow
+            is_late = isinstance(error, TimeoutError) and cut_off.expired
+            record = _late(case) if is_late else self._failed(case, error)
+        return self._said(case, record)
 
-    def _answer(
-        self, record: DecisionRecord, started: float, pointer: str | None
-    ) -> web.StreamResponse:
-        seconds = time.monotonic() - started
+    def _left(
+        self,
+        case: _Case,
+        deciding: Coroutine[Any, Any, DecisionRecord],
+        task: asyncio.Task[Said],
+    ) -> None:
+        """Have nothing left of a task that is over."""
+        deciding.close()
+        self._with.places.give_back()
+        if task.cancelled():
+            self._abandoned(case)
+
+    def _abandoned(self, case: _Case) -> None:
+        """Take note that the caller has hung up, or was cut off as we stop."""
+        self._with.on_abandoned(
+            decision_id=case.decision_id,
+            route=case.route,
+            seconds=time.monotonic() - case.started,
+        )
+
+    def _failed(self, case: _Case, error: BaseException) -> DecisionRecord:
+        _log.error("authorization.failed", decision_id=case.decision_id, exc_info=error)
+        outcome = Indeterminate(Reason.INTERNAL_ERROR, "a fault of the authorizer; see its log")
+        return _without_request(case, outcome)
+
+    def _said(self, case: _Case, record: DecisionRecord, pointer: str | None = None) -> Said:
+        # The engine has done so; this is for what it never saw (overloaded, a fault of ours).
+        record = observed(record, case.snapshot)
+        seconds = time.monotonic() - case.started
         # In the next turn of the event loop, when the answer is on its way.
-        asyncio.get_running_loop().call_soon(self._tell_sinks, record, seconds)
+        self._loop.call_soon(self._tell_sinks, record, seconds)
         said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
-        response = Reply(said.status, said.headers, said.body)
-        if record.outcome.reason in _HALF_READ or self._with.readiness.draining:
-            response.force_close()
-        return response
+        is_last = record.outcome.reason in _HALF_READ or self._with.readiness.draining
+        return Said(said.status, header_lines(said.headers), said.body, is_last)
 
     def _tell_sinks(self, record: DecisionRecord, seconds: float) -> None:
         self._with.tell(replace(record, total_seconds=seconds))
 
 
-def _without_request(decision_id: str, outcome: Outcome) -> DecisionRecord:
-    return DecisionRecord(decision_id=decision_id, outcome=outcome)
+def _without_request(case: _Case, outcome: Outcome) -> DecisionRecord:
+    return DecisionRecord(decision_id=case.decision_id, outcome=outcome)
 
 
-def _route(access: AccessRequest, snapshot: Snapshot, decision_id: str) -> str:
-    """Return the route of a request, once more: who decides was stopped before it could say."""
-    found = translate(access, snapshot, decision_id=decision_id, now=time.time())
-    return found.route if isinstance(found, DecisionRecord) else found.route.id
+def _malformed(case: _Case, error: MalformedRequest) -> tuple[DecisionRecord, str]:
+    outcome = Refused(Reason.MALFORMED_REQUEST, str(error))
+    return _without_request(case, outcome), error.pointer
+
+
+def _late(case: _Case) -> DecisionRecord:
+    asked = case.access
+    return DecisionRecord(
+        decision_id=case.decision_id,
+        outcome=Indeterminate(Reason.PDP_DEADLINE, "no decision within server.deadline"),
+        request_id="" if asked is None else asked.request_id,
+        subject="" if asked is None else asked.subject,
+        method="" if asked is None else asked.method,
+    )
 
 
 def _is_cancelled() -> bool:

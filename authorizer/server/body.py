@@ -14,7 +14,10 @@ from authorizer.model import Reason, Refused
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
+    from aiohttp.http import HttpVersion
+    from multidict import CIMultiDictProxy
 
+_JSON: Final = "application/json"
 # With whatever parameters, of which only a charset says something. aiohttp's own reading takes time
 # quadratic in the length of a value: at 30,000 quotes nobody else is answered for minutes.
 _JSON_IN_UTF_8: Final = re.compile(
@@ -31,15 +34,11 @@ async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> 
     At most about `limit` bytes are ever held. What the headers alone forbid is refused before
     anything is read, also before a client that asked is told to go on (Expect: 100-continue).
     """
-    refused = _refused_by_headers(request, limit)
+    refused = refused_by_head(request.headers, request.version, limit)
     if refused is not None:
         return refused
     content = request.content
     try:
-        if content.is_eof() and "Expect" not in request.headers:
-            # It has come with its headers, as nearly all do: there is nothing to wait for.
-            whole = content.read_nowait()
-            return whole if len(whole) <= limit else _too_large(limit)
         async with asyncio.timeout(seconds):
             await _tell_to_go_on(request)
             body = await _read(content, limit)
@@ -59,39 +58,41 @@ async def read_body(request: web.BaseRequest, *, limit: int, seconds: float) -> 
     return _too_large(limit) if body is None else body
 
 
-def _refused_by_headers(request: web.BaseRequest, limit: int) -> Refused | None:
-    headers = request.headers
+def refused_by_head(
+    headers: CIMultiDictProxy[str], version: HttpVersion, limit: int
+) -> Refused | None:
+    """Return why a body is refused by what is said in front of it, or None."""
     # All values count: of two, nobody knows which one a peer has read.
     if any(coding.lower() != "identity" for coding in headers.getall("Content-Encoding", ())):
         return Refused(
             Reason.MALFORMED_REQUEST, "the body is compressed; send it without Content-Encoding"
         )
-    if not _is_framed_plainly(request):
+    if not _is_framed_plainly(headers, version):
         return Refused(
             Reason.MALFORMED_REQUEST,
             "the request's framing is not plain: HTTP/1.1, with a length or chunked",
         )
     kinds = headers.getall("Content-Type", ())
-    if len(kinds) != 1 or not _JSON_IN_UTF_8.fullmatch(kinds[0]):
+    if len(kinds) != 1 or not (kinds[0] == _JSON or _JSON_IN_UTF_8.fullmatch(kinds[0])):
         return Refused(
             Reason.MALFORMED_REQUEST, "the body's type is not application/json, in UTF-8"
         )
-    if (request.content_length or 0) > limit:
+    if int(headers.get("Content-Length", "0")) > limit:
         return _too_large(limit)
     return None
 
 
-def _is_framed_plainly(request: web.BaseRequest) -> bool:
+def _is_framed_plainly(headers: CIMultiDictProxy[str], version: HttpVersion) -> bool:
     """Tell whether nobody on the way can have seen another end of the body than we do.
 
     aiohttp refuses a Transfer-Encoding beside a length, and what does not end in chunked. It
     takes an empty one, `gzip, chunked` (and leaves the gzip), and one of HTTP/1.0, whose framing
     is faulty then (RFC 9112, section 6.1); and it takes `HTTP/0.9` and `HTTP/2.0`.
     """
-    codings = [coding.lower() for coding in request.headers.getall("Transfer-Encoding", ())]
-    if request.version == HttpVersion11:
+    codings = [coding.lower() for coding in headers.getall("Transfer-Encoding", ())]
+    if version == HttpVersion11:
         return codings in ([], ["chunked"])
-    return request.version == HttpVersion10 and not codings
+    return version == HttpVersion10 and not codings
 
 
 def _too_large(limit: int) -> Refused:

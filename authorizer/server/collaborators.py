@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from authorizer import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from authorizer.config.origin import Origin
     from authorizer.config.settings import Settings
@@ -32,9 +32,9 @@ class Sink(Protocol):
 
 
 class Decide(Protocol):
-    """Decides one request, as `authorizer.engine.decide` does."""
+    """Decides one request, as `authorizer.engine.begin` does."""
 
-    async def __call__(
+    def __call__(
         self,
         request: AccessRequest,
         snapshot: Snapshot,
@@ -42,8 +42,8 @@ class Decide(Protocol):
         *,
         decision_id: str,
         deadline: Deadline,
-    ) -> DecisionRecord:
-        """Return the decision by `deadline`."""
+    ) -> DecisionRecord | Coroutine[Any, Any, DecisionRecord]:
+        """Return the decision, or what gives it by `deadline`."""
 
 
 class OnAbandoned(Protocol):
@@ -69,7 +69,7 @@ class Collaborators:
     origin: Origin
     current: Current
     pdp: Pdp
-    decide: Decide = engine.decide
+    decide: Decide = engine.begin
     sinks: Sequence[Sink]
     readiness: Readiness
     places: Places

@@ -16,15 +16,18 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
 from authorizer.server.connections import Cut
-from authorizer.server.replies import error_response
+from authorizer.server.replies import Said, error_response
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from aiohttp import StreamReader
+    from aiohttp.http import HttpVersion
 
     from authorizer.server.connections import Connections
+    from authorizer.server.endpoint import Endpoint
+    from authorizer.server.short_way import ShortWay
 
 # Oathkeeper passes the caller's Authorization on. It takes headers of a megabyte itself; what we
 # would not take, the caller would see as a 500.
@@ -51,6 +54,15 @@ class Limits:
     header_timeout: float
 
 
+@dataclass(slots=True)
+class _Asking:
+    """A question that is being decided, and how its answer is to be written."""
+
+    task: asyncio.Task[Said]
+    version: HttpVersion
+    keep_alive: bool
+
+
 def due_after(message: RawRequestMessage, data: bytes) -> int:
     """Return how many bytes of a request are still to come when `data`, with all its head, is read.
 
@@ -66,25 +78,28 @@ class Connection(web.RequestHandler):
     """The protocol of one connection, of its listener's `limits`."""
 
     __slots__ = (
+        "_asking",
         "_due",
+        "_endpoint",
         "_entered",
         "_head_bytes",
         "_head_timer",
+        "_held",
         "_limits",
         "_newest_body",
-        "_refuse_unread",
         "_refuse_unreadable",
+        "_short_way",
         "_unread_timer",
     )
 
     def __init__(
         self,
-        manager: web.Server,
+        endpoint: Endpoint,
         *,
         loop: asyncio.AbstractEventLoop,
         limits: Limits,
         refuse_unreadable: Callable[[], web.StreamResponse],
-        refuse_unread: Callable[[bytes], bytes | None],
+        short_way: ShortWay | None,
     ) -> None:
         options: dict[str, Any] = {
             "access_log": None,
@@ -94,9 +109,13 @@ class Connection(web.RequestHandler):
             "max_line_size": _MAX_FIELD,
             "max_field_size": _MAX_FIELD,
         }
-        super().__init__(manager, loop=loop, **options)
+        super().__init__(endpoint, loop=loop, **options)
+        self._endpoint = endpoint
         self._refuse_unreadable = refuse_unreadable
-        self._refuse_unread = refuse_unread
+        self._short_way = short_way
+        # What is being decided by the short way, and what has come meanwhile.
+        self._asking: _Asking | None = None
+        self._held = b""
         self._limits = limits
         self._entered = False
         # Bytes of the newest request that are still to come. Once that is unknown, it remains so.
@@ -120,6 +139,8 @@ class Connection(web.RequestHandler):
         """Forget it."""
         self._end_head()
         self._stop_waiting_for_reader()
+        if self._asking is not None:
+            self._asking.task.cancel()  # who has hung up wants no answer
         if self._entered:
             self._entered = False
             self._limits.connections.leave()
@@ -129,28 +150,101 @@ class Connection(web.RequestHandler):
         """Read on, and hang up on who takes too long or too much for the head of a request."""
         if self._close or self._force_close:
             return
-        if self._is_idle() and (refusal := self._refuse_unread(data)) is not None:
-            # For aiohttp there was nothing, and it would take the connection for unused.
-            self._next_keepalive_close_time = self._loop.time() + self._limits.idle_timeout
-            self.transport.write(refusal)  # type: ignore[union-attr] # it is there until it is lost
+        if self._asking is not None:
+            self._hold(data)
             return
+        short_way = self._short_way if self._is_idle() else None
+        if short_way is not None and (refusal := short_way.refuser.refusal(data)) is not None:
+            self._write(refusal)
+            return
+        waiter = self._waiter
+        if short_way is not None:
+            self._waiter = None  # so that aiohttp reads, and does not begin with what it has read
         before = self._request_count
         is_head = self._newest_body is None or self._newest_body.is_eof()
         super().data_received(data)
-        if self._request_count != before:
-            message, self._newest_body = self._messages[-1]
-            is_alone = self._due == 0 and not self._head_bytes and self._request_count == before + 1
-            self._due = (
-                due_after(message, data)
-                if is_alone and isinstance(message, RawRequestMessage)
-                else _UNKNOWN
-            )
-            self._end_head()
+        if short_way is not None:
+            self._waiter = waiter
+        if self._request_count == before:
+            if self._due > 0:
+                self._due = max(self._due - len(data), _UNKNOWN)
+            if is_head and data:
+                self._go_on_with_head(len(data))
             return
-        if self._due > 0:
-            self._due = max(self._due - len(data), _UNKNOWN)
-        if is_head and data:
-            self._go_on_with_head(len(data))
+        message, self._newest_body = self._messages[-1]
+        is_alone = self._due == 0 and not self._head_bytes and self._request_count == before + 1
+        self._due = (
+            due_after(message, data)
+            if is_alone and isinstance(message, RawRequestMessage)
+            else _UNKNOWN
+        )
+        self._end_head()
+        if short_way is not None and not self._goes(short_way):
+            short_way.refuser.let_come()
+            waiter.set_result(None)  # type: ignore[union-attr] # it is there while it is idle
+
+    def _goes(self, short_way: ShortWay) -> bool:
+        """Have the newest request go the short way, and say whether it does."""
+        message, body = self._messages[-1]
+        if (
+            self._due != 0
+            or not isinstance(message, RawRequestMessage)
+            or message.path != short_way.path
+            or message.method != short_way.method
+            or "Expect" in message.headers
+        ):
+            return False
+        said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait)
+        if said is None:
+            return False
+        self._messages.pop()
+        self._parser.message_consumed()  # type: ignore[union-attr] # it is there until it is lost
+        keep_alive = not message.should_close
+        if isinstance(said, Said):
+            self._say(said, message.version, keep_alive=keep_alive)
+            return True
+        self._asking = _Asking(said, message.version, keep_alive)
+        self._request_in_progress = True
+        self._endpoint.begin()
+        said.add_done_callback(self._answered)
+        return True
+
+    def _answered(self, task: asyncio.Task[Said]) -> None:
+        """Write what was decided, and go on with what has come meanwhile."""
+        asking, self._asking = self._asking, None
+        self._request_in_progress = False
+        self._endpoint.end()
+        if self._handler_waiter is not None:
+            self._handler_waiter.set_result(None)
+        if self.transport is None or asking is None or task.cancelled():
+            return
+        self._say(task.result(), asking.version, keep_alive=asking.keep_alive)
+        held, self._held = self._held, b""
+        if held and self.transport is not None:
+            self.transport.resume_reading()
+            self.data_received(held)
+
+    def _say(self, said: Said, version: HttpVersion, *, keep_alive: bool) -> None:
+        goes_on = keep_alive and not (said.is_last or self._close)
+        self._write(said.text(version, keep_alive=goes_on))
+        if not goes_on:
+            self.force_close()  # once all of it is written
+
+    def _write(self, text: bytes) -> None:
+        # For aiohttp nothing was asked, and it would take the connection for unused.
+        self._next_keepalive_close_time = self._loop.time() + self._limits.idle_timeout
+        self.transport.write(text)  # type: ignore[union-attr] # it is there until it is lost
+
+    def _process_keepalive(self) -> None:
+        """Close a connection that is idle; aiohttp knows of no question that goes the short way."""
+        if self._asking is not None:
+            self._next_keepalive_close_time = self._loop.time() + self._limits.idle_timeout
+        super()._process_keepalive()
+
+    def _hold(self, data: bytes) -> None:
+        """Keep what comes behind a question until that is answered; no more is read meanwhile."""
+        self._held += data
+        self.transport.pause_reading()  # type: ignore[union-attr] # it is there until it is lost
 
     def pause_writing(self) -> None:
         """Wait for a peer that does not read, but not for ever."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from authorizer.server.connection import Limits
+    from authorizer.server.short_way import ShortWay
 
     Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     Routes: TypeAlias = Mapping[str, Mapping[str, Handler]]
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 class Endpoint(web.Server):
     """Serves `routes` (path → method → handler) on connections within `limits`.
 
-    `refuse_unreadable` makes the answer to what is not HTTP. `refuse_unread` makes that to the
-    bytes of a request that nobody needs to read, or says None.
+    `refuse_unreadable` makes the answer to what is not HTTP. With a `short_way`, what can be
+    answered by that is.
     """
 
     def __init__(
@@ -38,14 +39,14 @@ class Endpoint(web.Server):
         *,
         limits: Limits,
         refuse_unreadable: Callable[[], web.StreamResponse],
-        refuse_unread: Callable[[bytes], bytes | None] = lambda _: None,
+        short_way: ShortWay | None = None,
     ) -> None:
         # Who has hung up wants no answer: the PDP need not find one.
         super().__init__(self._handle, handler_cancellation=True)
         self._routes = routes
         self._limits = limits
         self._refuse_unreadable = refuse_unreadable
-        self._refuse_unread = refuse_unread
+        self._short_way = short_way
         self._open = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -61,18 +62,26 @@ class Endpoint(web.Server):
             loop=self._loop,
             limits=self._limits,
             refuse_unreadable=self._refuse_unreadable,
-            refuse_unread=self._refuse_unread,
+            short_way=self._short_way,
         )
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    def begin(self) -> None:
+        """Count a request as open."""
         self._open += 1
         self._quiet.clear()
+
+    def end(self) -> None:
+        """Count one as done that was open."""
+        self._open -= 1
+        if not self._open:
+            self._quiet.set()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.begin()
         try:
             return await self._dispatch(request)
         finally:
-            self._open -= 1
-            if not self._open:
-                self._quiet.set()
+            self.end()
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         methods = self._routes.get(request.path)

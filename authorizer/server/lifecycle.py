@@ -14,6 +14,7 @@ from authorizer.server.operations import Health, operating, probes, reading
 from authorizer.server.renewal import Renewal
 from authorizer.server.shared_secret import SharedSecret
 from authorizer.server.shedding import Shedding
+from authorizer.server.short_way import ShortWay
 from authorizer.server.tls import Certificate
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Listeners:
             routes,
             limits=_limits(settings, self._with.connections),
             refuse_unreadable=authorizer.refuse_unreadable,
-            refuse_unread=Shedding(self._with).refusal,
+            short_way=ShortWay("POST", "/authorize", authorizer, Shedding(self._with)),
         )
         try:
             sockets = self._inherited or bind_server(settings, origin)[0]

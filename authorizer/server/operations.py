@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from authorizer import __version__
 from authorizer.server.endpoint import Endpoint
-from authorizer.server.replies import Reply, error_response, json_response, refuse_unreadable
+from authorizer.server.replies import error_response, json_response, refuse_unreadable, reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,7 +76,7 @@ def operating(
 
     async def metrics(_: web.BaseRequest) -> web.StreamResponse:
         body, content_type = await exposition()
-        return Reply(200, {"Content-Type": content_type}, body)
+        return reply(200, {"Content-Type": content_type}, body)
 
     async def clear(request: web.BaseRequest) -> web.StreamResponse:
         if "Origin" in request.headers:

@@ -60,12 +60,18 @@ class Places:
             interval = max(interval, self._clock() - self._since)
         return not self._max_wait or (ahead + 1) * interval > self._max_wait
 
+    def take_free(self) -> bool:
+        """Take a place if there is one now, and say whether there was."""
+        if self._taken == self._limit:
+            return False
+        self._taken += 1
+        if self._taken == self._limit:
+            self._since = self._clock()
+        return True
+
     async def take(self) -> bool:
         """Take a place if there is one in time, and say whether there was."""
-        if self._taken < self._limit:
-            self._taken += 1
-            if self._taken == self._limit:
-                self._since = self._clock()
+        if self.take_free():
             return True
         if self.hopeless():
             return False

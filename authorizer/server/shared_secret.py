@@ -12,7 +12,7 @@ from authorizer.model import Reason, Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohttp import web
+    from multidict import CIMultiDictProxy
 
 # docs/oathkeeper.md has it in Oathkeeper's configuration.
 HEADER: Final = "X-Authorizer-Secret"
@@ -32,9 +32,9 @@ class SharedSecret:
         """Read the file anew. Raises ConfigError; what was read before then stays."""
         self._known = read_shared_secrets(self._file)
 
-    def refusal(self, request: web.BaseRequest) -> Refused | None:
+    def refusal(self, headers: CIMultiDictProxy[str]) -> Refused | None:
         """Return why this is nobody's request who knows a secret, or None."""
-        given = request.headers.getall(HEADER, ())
+        given = headers.getall(HEADER, ())
         if len(given) != 1:
             amount = "more than one" if given else "no"
             return Refused(Reason.BAD_SHARED_SECRET, f"the request has {amount} {HEADER}")

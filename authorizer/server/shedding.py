@@ -74,11 +74,9 @@ class Shedding:
         Who observes lets everything pass, so that nothing is refused unread then.
         """
         ours = self._with
-        if not ours.places.hopeless(self._coming):
-            self._let_come()
-            return None
         if (
-            ours.readiness.draining
+            not ours.places.hopeless(self._coming)
+            or ours.readiness.draining
             or ours.current.snapshot.settings.enforcement is Enforcement.OBSERVE
             or not is_one_question(data)
         ):
@@ -87,8 +85,8 @@ class Shedding:
         ours.tell(record)
         return record.decision_id.encode().join(self._pieces)
 
-    def _let_come(self) -> None:
-        """Count one that is read on. It asks for a place two turns of the event loop later.
+    def let_come(self) -> None:
+        """Count one that aiohttp reads on. It asks for a place two turns of the event loop later.
 
         Without that, all that are read in one turn would find the same place free.
         """

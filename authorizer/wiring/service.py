@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from authorizer import __version__
-from authorizer.engine import decide
+from authorizer.engine import begin
 from authorizer.instrumentation import logging as log
 from authorizer.instrumentation.abandoned import Abandoned
 from authorizer.instrumentation.decision_log import DecisionLog
@@ -194,7 +194,7 @@ def _collaborators(
         origin=loaded.origin,
         current=current,
         pdp=pdp,
-        decide=partial(decide, answers=answers),
+        decide=partial(begin, answers=answers),
         sinks=sinks,
         readiness=Readiness(
             current,

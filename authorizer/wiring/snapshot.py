@@ -11,6 +11,7 @@ from authorizer.config.origin import Part
 from authorizer.errors import ConfigError, RulesError
 from authorizer.principals.kept import KeptPrincipals
 from authorizer.principals.profiles import compile_profiles
+from authorizer.repeats import Repeats
 from authorizer.routing.compile import compile_rules
 from authorizer.routing.files import Digest, each_rule_file
 from authorizer.snapshot import Snapshot
@@ -51,6 +52,7 @@ def build_snapshot(loaded: Loaded) -> Snapshot:
         digest=str(digest),
         loaded_at=time.time(),
         kept=KeptPrincipals(principals.keep),
+        repeats=Repeats(settings.cache.max_size),
     )
 
 

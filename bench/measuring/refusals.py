@@ -15,10 +15,12 @@ from serving import assemble, settings
 
 from authorizer.instrumentation.metrics import Metrics
 from authorizer.instrumentation.thinned import Thinned
+from authorizer.server.authorize import Authorizer
 from authorizer.server.connection import Limits
 from authorizer.server.endpoint import Endpoint
 from authorizer.server.replies import refuse_unreadable
 from authorizer.server.shedding import Shedding
+from authorizer.server.short_way import ShortWay
 from bench.measuring.browser import request
 from bench.measuring.workloads import workloads
 
@@ -60,7 +62,9 @@ async def _measure() -> float:
         {},
         limits=Limits(connections=collaborators.connections, idle_timeout=60, header_timeout=60),
         refuse_unreadable=refuse_unreadable,
-        refuse_unread=Shedding(collaborators).refusal,
+        short_way=ShortWay(
+            "POST", "/authorize", Authorizer(collaborators), Shedding(collaborators)
+        ),
     )
     connection, transport = endpoint(), _Transport()
     connection.connection_made(transport)

@@ -290,7 +290,7 @@ async def test_whatever_goes_wrong_is_internal_error_and_never_an_allow_or_a_500
     assert line["event"] == "authorization.failed"
     assert line["decision_id"] == answer.headers["x-decision-id"]
     # The log's own renderer shows frames and no messages.
-    assert line["exc_info"] is True
+    assert line["exc_info"] is fault
 
 
 async def test_observing_everything_covers_what_no_engine_saw_but_no_refusal() -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authorizer.server.replies import Reply
+from authorizer.server.replies import Reply, Said, header_lines, reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,10 +25,8 @@ async def port() -> AsyncIterator[int]:
     """Serve two answers, one that closes the connection."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        reply = Reply(200, {"Content-Type": "application/json", "X-A": "b"}, CONTENT)
-        if request.path == "/close":
-            reply.force_close()
-        return reply
+        lines = header_lines({"Content-Type": "application/json", "X-A": "b"})
+        return Reply(Said(200, lines, CONTENT, is_last=request.path == "/close"))
 
     server = web.Server(handle)
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
@@ -98,6 +96,6 @@ def test_a_header_that_would_not_be_one_line_of_text_is_an_error(
     before: str, control: str, after: str
 ) -> None:
     with pytest.raises(ValueError, match="no text"):
-        Reply(200, {"X-A": f"{before}{control}{after}"}, b"")
+        reply(200, {"X-A": f"{before}{control}{after}"}, b"")
     with pytest.raises(ValueError, match="no text"):
-        Reply(200, {f"{before}{control}{after}": "b", "X-A": "b"}, b"")
+        reply(200, {f"{before}{control}{after}": "b", "X-A": "b"}, b"")
