@@ -3,6 +3,7 @@
 All are immutable; none of them knows HTTP, YAML, gRPC or a clock. What is made for each decision
 and not by hand is a Struct of msgspec: a frozen dataclass sets its fields by `object.__setattr__`,
 and takes 2.0 us to make a record and 3.2 us to replace one field, where a Struct takes 0.2 and 0.1.
+The collector does not look at most of them (`gc=False`): nothing that they hold refers back.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Reason(enum.StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-class _Outcome(msgspec.Struct, frozen=True):
+class _Outcome(msgspec.Struct, frozen=True, gc=False):
     reason: Reason
     # One sentence for a person; names rules, keys and expressions, never a caller's values.
     detail: str = ""
@@ -66,19 +67,19 @@ class _Outcome(msgspec.Struct, frozen=True):
         raise TypeError(msg)
 
 
-class Allow(_Outcome, frozen=True):
+class Allow(_Outcome, frozen=True, gc=False):
     """The request may pass."""
 
 
-class Deny(_Outcome, frozen=True):
+class Deny(_Outcome, frozen=True, gc=False):
     """The request may not pass; the rules, the identity or a policy said so."""
 
 
-class Refused(_Outcome, frozen=True):
+class Refused(_Outcome, frozen=True, gc=False):
     """The question was not one that can be answered; the asker erred."""
 
 
-class Indeterminate(_Outcome, frozen=True):
+class Indeterminate(_Outcome, frozen=True, gc=False):
     """Nobody could decide; the request does not pass."""
 
 
@@ -86,8 +87,7 @@ if TYPE_CHECKING:
     Outcome: TypeAlias = Allow | Deny | Refused | Indeterminate
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRequest:
+class AccessRequest(msgspec.Struct, frozen=True, gc=False):  # noqa: PLW1641 - `extra` has no hash
     """What Oathkeeper asks: may this subject do this?
 
     `profiles` are the names that the payload gave (empty: it gave none).
@@ -108,11 +108,25 @@ class AccessRequest:
     profiles: tuple[str, ...] = ()
     extra: Mapping[str, JsonValue] | None = None
     raw_path: str = ""
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     forwarded_uri: tuple[str, ...] | None = None
-    authorization: tuple[str, ...] = field(default=(), repr=False)
-    extra_bytes: bytes = field(default=b"", compare=False, repr=False)
-    text: bytes = field(default=b"", compare=False, repr=False)
+    authorization: tuple[str, ...] = ()
+    extra_bytes: bytes = b""
+    text: bytes = b""
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is asked, and not the bytes that it was read from."""
+        if type(other) is not AccessRequest:
+            return NotImplemented
+        return msgspec.structs.astuple(self)[:-2] == msgspec.structs.astuple(other)[:-2]
+
+    def __repr__(self) -> str:
+        """Return it without what may hold a token."""
+        return (
+            f"AccessRequest(subject={self.subject!r}, method={self.method!r}, url={self.url!r}, "
+            f"profiles={self.profiles!r}, extra={self.extra!r}, raw_path={self.raw_path!r}, "
+            f"forwarded_uri={self.forwarded_uri!r})"
+        )
 
     @property
     def request_id(self) -> str:
@@ -161,7 +175,7 @@ class Principal(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return msgspec.structs.replace(self, aux_data=aux_data, _bare=self.bare)
 
 
-class Resource(msgspec.Struct, frozen=True):
+class Resource(msgspec.Struct, frozen=True, gc=False):
     """What is asked about, in Cerbos's terms."""
 
     kind: str
@@ -171,7 +185,7 @@ class Resource(msgspec.Struct, frozen=True):
     scope: str = ""
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One question to the PDP: may the principal do `action` on `resource`?"""
 
     resource: Resource
@@ -185,7 +199,7 @@ class Effect(enum.StrEnum):
     DENY = "deny"
 
 
-class CheckResult(msgspec.Struct, frozen=True):
+class CheckResult(msgspec.Struct, frozen=True, gc=False):
     """The PDP's answer to one check.
 
     `outputs` maps the `src` of a Cerbos output to its value.
@@ -200,8 +214,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     derived_roles: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PdpAnswer:
+class PdpAnswer(msgspec.Struct, frozen=True, gc=False):
     """Answers to a list of checks, in its order.
 
     `call_id` is the PDP's name for the call. `request_id` is ours, where that is not the one that
@@ -213,7 +226,7 @@ class PdpAnswer:
     request_id: str = ""
 
 
-class CheckRecord(msgspec.Struct, frozen=True):
+class CheckRecord(msgspec.Struct, frozen=True, gc=False):
     """A check as it is logged: no attributes, and "" where the PDP gave no effect."""
 
     kind: str
@@ -222,7 +235,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
     effect: str = ""
 
 
-class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that is said about one decision, to logs, metrics and the answer's headers.
 
     Holds no trait, no body and no header but the caller's request id.

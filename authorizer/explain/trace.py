@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from authorizer.engine import ask, translate
 from authorizer.errors import MalformedRequest
 from authorizer.model import DecisionRecord, Principal
@@ -95,7 +97,7 @@ def _without_tokens(request: AccessRequest, snapshot: Snapshot) -> AccessRequest
         name: (_HIDDEN,) * len(values) if name in sources else values
         for name, values in request.headers.items()
     }
-    return replace(request, headers=headers)
+    return msgspec.structs.replace(request, headers=headers)
 
 
 def _located(request: AccessRequest) -> Address | Ambiguous | None:

@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from authorizer.instrumentation.cache import CacheMetrics
+from authorizer.instrumentation.counts import Counts
 from authorizer.instrumentation.durations import Durations
 from authorizer.instrumentation.labels import label
 from authorizer.instrumentation.pdp_calls import PdpCalls
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from authorizer.model import DecisionRecord, Outcome, Reason
+    from authorizer.model import DecisionRecord
     from authorizer.pdp.interface import PdpHealth
 
 # Seconds. Closest where decisions are made: a PDP on the same machine answers in 0.6 ms.
@@ -60,14 +61,12 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs to annotate
         registry = CollectorRegistry()
         self._registry = registry
-        self._decisions = Counter(
+        self._decisions = Counts(
             "authorizer_decisions_total",
             "Decisions, by outcome, reason and route (empty: no route owns the request).",
             ("outcome", "reason", "route"),
-            registry=registry,
         )
-        # prometheus-client finds a child by building and hashing its labels anew, under a lock.
-        self._decisions_of: dict[tuple[type[Outcome], Reason, str], Counter] = {}
+        registry.register(self._decisions)
         self._request_duration = Durations(
             "authorizer_request_duration_seconds",
             "Time from reading a request to its answer.",
@@ -154,12 +153,7 @@ class Metrics:
     def record(self, record: DecisionRecord) -> None:
         """Count one decision and its times."""
         outcome = record.outcome
-        key = (type(outcome), outcome.reason, record.route)
-        counter = self._decisions_of.get(key)
-        if counter is None:
-            counter = self._decisions.labels(label(outcome), outcome.reason.value, record.route)
-            self._decisions_of[key] = counter
-        counter.inc()
+        self._decisions.add(label(outcome), outcome.reason, record.route)
         self._request_duration.observe(record.total_seconds)
         if record.pdp_seconds is not None:
             self._pdp_duration.observe(record.pdp_seconds)

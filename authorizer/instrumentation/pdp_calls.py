@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Gauge
 
+from authorizer.instrumentation.counts import Counts
+
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
@@ -18,12 +20,12 @@ class PdpCalls:
     """The observer of `authorizer.pdp.failover`. An endpoint that has left leaves no series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._attempts = Counter(
+        self._attempts = Counts(
             "authorizer_pdp_attempts_total",
             "Calls to a PDP, by their end: answered, unavailable, late, rejected or abandoned.",
             ("endpoint", "result"),
-            registry=registry,
         )
+        registry.register(self._attempts)
         self._retries = Counter(
             "authorizer_pdp_retries_total",
             "Questions that were asked again at this endpoint, as another one gave no answer.",
@@ -36,16 +38,10 @@ class PdpCalls:
             ("endpoint",),
             registry=registry,
         )
-        # prometheus-client finds a child by building and hashing its labels anew, under a lock.
-        self._of: dict[tuple[str, str], Counter] = {}
 
     def attempted(self, endpoint: str, result: str) -> None:
         """Count a call."""
-        key = (endpoint, result)
-        counter = self._of.get(key)
-        if counter is None:
-            counter = self._of[key] = self._attempts.labels(endpoint, result)
-        counter.inc()
+        self._attempts.add(endpoint, result)
 
     def retried(self, endpoint: str) -> None:
         """Count a second call for one question."""
@@ -61,5 +57,4 @@ class PdpCalls:
         self._breaker.remove(endpoint)
         self._retries.remove(endpoint)
         for result in RESULTS:
-            if self._of.pop((endpoint, result), None) is not None:
-                self._attempts.remove(endpoint, result)
+            self._attempts.forget(endpoint, result)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 import time
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from authorizer.bounded import Bounded
 from authorizer.pdp.checktext import text_of

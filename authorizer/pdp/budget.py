@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,14 @@ class RetryBudget:
         self._retries = 0.0
         self._at = clock()
 
-    def reserve(self) -> Reservation:
-        """Count a call, which is no retry, and reserve one for it if there is one."""
+    def reserve(self) -> bool:
+        """Count a call, which is no retry, and take one for it; say whether there was one.
+
+        Whoever does not need it gives it back.
+        """
         self._fade()
         self._calls += 1
-        return Reservation(self)
+        return self.take()
 
     def take(self) -> bool:
         """Take one retry, if it is there, and say whether it was."""
@@ -57,28 +60,3 @@ class RetryBudget:
         self._calls *= kept
         self._retries *= kept
         self._at = now
-
-
-class Reservation:
-    """A retry that a call may need; whoever does not spend it gives it back on leaving.
-
-    `paid` says whether there is one.
-    """
-
-    def __init__(self, budget: RetryBudget) -> None:
-        self._budget = budget
-        self.paid = budget.take()
-
-    def spend(self) -> bool:
-        """Use it up, or take another one if there was none; say whether the retry may begin."""
-        spent = self.paid or self._budget.take()
-        self.paid = False
-        return spent
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.paid:
-            self._budget.give_back()
-            self.paid = False

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
 import structlog
 
 from authorizer.errors import ConfigError, PdpDeadline, PdpRejected, PdpUnavailable
@@ -20,14 +21,13 @@ from authorizer.pdp.budget import RetryBudget
 from authorizer.pdp.interface import Deadline, PdpHealth
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import TypeAlias
 
     from authorizer.model import Check, PdpAnswer, Principal
     from authorizer.pdp.interface import Pdp
 
     Open: TypeAlias = Callable[[], Pdp]
-    Ask: TypeAlias = Callable[[Pdp, Deadline], Awaitable[PdpAnswer]]
 
 # How long a connection that is given up may still bring answers.
 _GRACE: Final = 5.0
@@ -75,6 +75,15 @@ class _Endpoint:
     breaker: Breaker = field(default_factory=Breaker)
     # How many calls are on their way. Who hangs soon has the most, long before it has failed.
     calls: int = 0
+
+
+class _Question(msgspec.Struct, frozen=True, gc=False):
+    """What is asked of whichever endpoint."""
+
+    principal: Principal
+    checks: Sequence[Check]
+    request_id: str
+    explain: bool
 
 
 def choose(
@@ -177,27 +186,34 @@ class FailoverPdp:
         explain: bool = False,
     ) -> PdpAnswer:
         """Ask as the port says; raises what the last PDP that was asked raised."""
-
-        def ask(pdp: Pdp, limit: Deadline) -> Awaitable[PdpAnswer]:
-            return pdp.check(
-                principal, checks, deadline=limit, request_id=request_id, explain=explain
+        question = _Question(principal, checks, request_id, explain)
+        budget = self._budget
+        reserved = budget.reserve()
+        try:
+            # Whether there are others, the time and the means for two attempts.
+            two = (
+                len(self._endpoints) > 1
+                and reserved
+                and deadline.remaining() > self._attempt_timeout
             )
-
-        with self._budget.reserve() as retry:
-            # Whether there are the time and the means for two attempts.
-            two = retry.paid and deadline.remaining() > self._attempt_timeout
             first, second = self._plan(may_probe=two)
             hurried = two and second is not None
             limit = Deadline.after(self._attempt_timeout, deadline.clock) if hurried else deadline
             try:
-                return await self._attempt(ask, first, limit, hurried=hurried)
+                return await self._attempt(question, first, limit, hurried=hurried)
             except (PdpUnavailable, PdpDeadline):
                 # Chosen anew: others may have found out meanwhile who fails.
                 second = self._after(first)
-                if second is None or deadline.remaining() <= 0 or not retry.spend():
+                if second is None or deadline.remaining() <= 0:
                     raise
+                if not reserved and not budget.take():
+                    raise
+                reserved = False  # it is spent
+        finally:
+            if reserved:
+                budget.give_back()
         self._observer.retried(second.name)
-        return await self._attempt(ask, second, deadline, hurried=False)
+        return await self._attempt(question, second, deadline, hurried=False)
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
         """Return the state of each, asked at the same time."""
@@ -232,13 +248,15 @@ class FailoverPdp:
         count = len(endpoints)
         turn = self._turn % count
         if self._all_well:  # as they nearly always are, and 4 us cheaper than to choose
+            if count == 1:
+                return endpoints[0], None
             fewest = endpoints[turn].calls
             if fewest:
                 for other in range(turn + 1 - count, turn):  # below zero: counted from the end
                     if endpoints[other].calls < fewest:
                         fewest, turn = endpoints[other].calls, other % count
             self._turn = turn + 1
-            return endpoints[turn], endpoints[(turn + 1) % count] if count > 1 else None
+            return endpoints[turn], endpoints[(turn + 1) % count]
         breakers, calls = _seen(endpoints)
         chosen = choose(breakers, calls, turn, self._clock(), may_probe=may_probe)
         if chosen is None:
@@ -256,19 +274,26 @@ class FailoverPdp:
         return None if second is None else endpoints[second]
 
     async def _attempt(
-        self, ask: Ask, endpoint: _Endpoint, limit: Deadline, *, hurried: bool
+        self, question: _Question, endpoint: _Endpoint, limit: Deadline, *, hurried: bool
     ) -> PdpAnswer:
         """Ask an endpoint, and learn from what becomes of it.
 
         `hurried` says whether `limit` is less time than there is.
         """
-        pdp, given = endpoint.pdp, limit.remaining()
-        self._move(endpoint, endpoint.breaker.began(self._clock()))
+        pdp, began = endpoint.pdp, limit.clock()
+        if not endpoint.breaker.well:  # one that is well stays as it is, here and when it answers
+            self._move(endpoint, endpoint.breaker.began(self._clock()))
         epoch = endpoint.breaker.epoch
         endpoint.calls += 1
         event, result = Event.ABANDONED, "abandoned"
         try:
-            answer = await ask(pdp, limit)
+            answer = await pdp.check(
+                question.principal,
+                question.checks,
+                deadline=limit,
+                request_id=question.request_id,
+                explain=question.explain,
+            )
         except PdpUnavailable:
             event, result = Event.FAILED, "unavailable"
             raise
@@ -277,7 +302,7 @@ class FailoverPdp:
             # One that was hurried shows that another may be quicker, which is no reason to ask
             # nobody. And one that had less time than that had it from a caller who was slow.
             others = self._after(endpoint) is not None
-            if others if hurried else given >= self._attempt_timeout:
+            if others if hurried else limit.at - began >= self._attempt_timeout:
                 event = Event.FAILED
             raise
         except PdpRejected:
@@ -289,7 +314,8 @@ class FailoverPdp:
         finally:
             endpoint.calls -= 1
             self._observer.attempted(endpoint.name, result)
-            self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
+            if event is not Event.SUCCEEDED or not endpoint.breaker.well:
+                self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
             if result == "late" and endpoint.breaker.state is State.OPEN:
                 self._reconnect(endpoint, pdp)
 

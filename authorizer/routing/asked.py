@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NOTHING: Final[Mapping[str, tuple[str, ...]]] = {}
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What comes behind these, PHP and Express leave out without a word, and Django refuses.
 _MAX_PARAMETERS: Final = 1_000
@@ -27,14 +27,16 @@ class UnreadableQuery(ValueError):
         super().__init__(reason)
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, dict=True):
     """One request's method, query string (still encoded) and headers (lower-case names)."""
 
     method: str
     query_string: str = ""
-    # One may be a token.
-    headers: Mapping[str, Sequence[str]] = field(default_factory=lambda: _NOTHING, repr=False)
+    headers: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return it without the headers: one may be a token."""
+        return f"Asked(method={self.method!r}, query_string={self.query_string!r})"
 
     @cached_property
     def query(self) -> Mapping[str, list[str]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from authorizer.model import AuxData, Check, CheckResult, Effect, PdpAnswer, Principal, Resource
 from authorizer.pdp.answers import KeptAnswers

@@ -7,12 +7,13 @@ import gc
 import itertools
 import random
 import weakref
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pdpquestions import document, person
 from virtualtime import run
 

@@ -24,8 +24,7 @@ def test_when_every_call_wants_a_retry_a_share_of_them_gets_one_beside_the_reser
     retries = budget(clock)
     granted = 0
     for _ in range(1000):
-        with retries.reserve() as retry:
-            granted += retry.spend()
+        granted += retries.reserve() or retries.take()
     assert granted == 10 + 100
 
 
@@ -35,32 +34,27 @@ def test_a_busy_service_may_repeat_what_was_on_its_way_to_one_that_hangs() -> No
     retries = budget(clock)
     for _ in range(4000):
         clock.now += 1 / 400
-        with retries.reserve():
-            pass
-    waiting = [retries.reserve() for _ in range(60)]
-    assert all(retry.paid for retry in waiting)
+        assert retries.reserve()
+        retries.give_back()
+    assert all(retries.reserve() for _ in range(60))
 
 
 def test_what_nobody_spends_comes_back() -> None:
     retries = budget(Clock())
     for _ in range(100):
-        with retries.reserve() as retry:
-            assert retry.paid
-    with retries.reserve() as retry:
-        assert retry.spend()
+        assert retries.reserve()
+        retries.give_back()
+    assert retries.reserve()
 
 
 def test_one_call_spends_one_retry() -> None:
     clock = Clock()
     retries = RetryBudget(ratio=0.0, reserve=1.5, memory=10, clock=clock)
-    with retries.reserve() as retry:
-        assert retry.spend()
-    with retries.reserve() as retry:
-        assert not retry.paid
-        assert not retry.spend()
+    assert retries.reserve()
+    assert not retries.reserve()
+    assert not retries.take()
     clock.now = 100.0
-    with retries.reserve() as retry:
-        assert retry.spend()
+    assert retries.reserve()
 
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.booleans(), st.booleans()), min_size=1, max_size=200))
@@ -68,15 +62,13 @@ def test_no_history_buys_more_than_its_share(steps: list[tuple[float, bool, bool
     """However calls overlap: their share, the reserve, and what of that time gave back."""
     clock = Clock()
     retries = budget(clock)
-    granted, held = 0, []
+    granted = 0
     for passed, wants, overlaps in steps:
         clock.now += passed
-        reservation = retries.reserve()
+        reserved = retries.reserve()
         if wants:
-            granted += reservation.spend()
-        if overlaps:
-            held.append(reservation)
-        else:
-            reservation.__exit__(None, None, None)
+            granted += reserved or retries.take()
+        elif reserved and not overlaps:
+            retries.give_back()
     ever = len(steps) * 0.1 + 10
     assert granted <= ever * (1 + clock.now / 10) + 1

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jwts import jwt_of, segment, unsigned
+from msgspec.structs import replace
 from sessions import NOW, question, session
 from tokens import introspected, jwt
 
