@@ -180,7 +180,7 @@ class Connection(web.RequestHandler):
         )
         self._end_head()
         if short_way is not None and not self._goes(short_way):
-            short_way.refuser.let_come()
+            None
             waiter.set_result(None)  # type: ignore[union-attr] # it is there while it is idle
 
     def _goes(self, short_way: ShortWay) -> bool:
@@ -204,7 +204,6 @@ class Connection(web.RequestHandler):
             self._say(said, message.version, keep_alive=keep_alive)
             return True
         self._asking = _Asking(said, message.version, keep_alive)
-        self._request_in_progress = True
         self._endpoint.begin()
         said.add_done_callback(self._answered)
         return True
@@ -212,10 +211,7 @@ class Connection(web.RequestHandler):
     def _answered(self, task: asyncio.Task[Said]) -> None:
         """Write what was decided, and go on with what has come meanwhile."""
         asking, self._asking = self._asking, None
-        self._request_in_progress = False
         self._endpoint.end()
-        if self._handler_waiter is not None:
-            self._handler_waiter.set_result(None)
         if self.transport is None or asking is None or task.cancelled():
             return
         self._say(task.result(), asking.version, keep_alive=asking.keep_alive)
@@ -225,7 +221,7 @@ class Connection(web.RequestHandler):
             self.data_received(held)
 
     def _say(self, said: Said, version: HttpVersion, *, keep_alive: bool) -> None:
-        goes_on = keep_alive and not (said.is_last or self._close)
+        goes_on = keep_alive and not said.is_last
         self._write(said.text(version, keep_alive=goes_on))
         if not goes_on:
             self.force_close()  # once all of it is written
