@@ -99,7 +99,7 @@ def _would_be(outcome: Outcome) -> dict[str, str]:
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return round(seconds * 1_000_000) / 1000  # `round` to three places takes three times as long
 
 
 def _cut(text: str) -> str:

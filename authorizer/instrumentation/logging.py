@@ -7,8 +7,10 @@ import datetime as dt
 import fcntl
 import logging
 import os
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -115,8 +117,9 @@ class RunningLog:
         """
         if _LEVELS[level.upper()] < self._level:
             return
-        full = {"timestamp": _now(), "level": level, "event": event, **fields}
-        line = _plain_json({**full, **self._last}) if self._is_json else None
+        # The writer adds what is last to what it renders itself; here it is just there already.
+        full = {"timestamp": _now(), "level": level, "event": event, **fields, **self._last}
+        line = _plain_json(full) if self._is_json else None
         self._writer.put(full if line is None else line)
 
     def close(self, timeout: float = _CLOSE_TIMEOUT) -> bool:
@@ -176,7 +179,14 @@ def _describe(exc_info: ExcInfo) -> str:
 
 
 def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat().replace("+00:00", "Z")
+    """Return the time as structlog's stamp has it: without a fraction where that is zero."""
+    second, microsecond = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(second)}.{microsecond:06}Z" if microsecond else f"{_second(second)}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(second: int) -> str:
+    return dt.datetime.fromtimestamp(second, dt.UTC).replace(tzinfo=None).isoformat()
 
 
 def _loss(count: int) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
@@ -11,6 +11,9 @@ from authorizer.model import Reason
 
 if TYPE_CHECKING:
     from authorizer.model import DecisionRecord
+
+# Python 3.11 takes 0.2 us to find a member of an enum.
+_OVERLOADED: Final = Reason.OVERLOADED
 
 _log = structlog.get_logger()
 
@@ -33,7 +36,7 @@ class Thinned:
 
     def record(self, record: DecisionRecord) -> None:
         """Pass on one record, or count it. Called on the event loop."""
-        if record.outcome.reason is not Reason.OVERLOADED or self._few.passes():
+        if record.outcome.reason is not _OVERLOADED or self._few.passes():
             self._sink.record(record)
 
 

@@ -125,12 +125,23 @@ class BatchingPdp:
 
 
 class _Waiter(msgspec.Struct, eq=False):
-    """Somebody who asked; has its outcome once, or has left."""
+    """Somebody who asked; has its outcome once, or has left.
+
+    `woken` is what it sleeps on until then; None for whoever makes the call itself.
+    """
 
     question: _Question
     request_id: str
     deadline: Deadline
-    outcome: asyncio.Future[PdpAnswer | Exception]
+    outcome: PdpAnswer | Exception | None = None
+    woken: asyncio.Future[None] | None = None
+
+    def tell(self, outcome: PdpAnswer | Exception) -> None:
+        """Let it have its outcome, unless it has one."""
+        if self.outcome is None:
+            self.outcome = outcome
+            if self.woken is not None and not self.woken.done():
+                self.woken.set_result(None)
 
 
 class _Question(msgspec.Struct, eq=False):
@@ -192,6 +203,8 @@ class _Call(msgspec.Struct, eq=False):
 class _Lane:
     """What is asked, and what gathers, about one principal."""
 
+    __slots__ = ("_calls", "_gathering", "_key", "_pdp", "_principal")
+
     def __init__(self, pdp: BatchingPdp, principal: Principal, key: Key) -> None:
         self._pdp = pdp
         self._principal = principal
@@ -203,26 +216,28 @@ class _Lane:
 
     async def ask(self, question: _Question, request_id: str, deadline: Deadline) -> PdpAnswer:
         """Return the answer to a question, or raise why there is none."""
-        waiter = _Waiter(question, request_id, deadline, self._pdp.loop.create_future())
+        waiter = _Waiter(question, request_id, deadline)
         try:
             if self._calls:
                 self._place(waiter)
-            elif await self._lead(waiter):
-                return _said(waiter.outcome.result())
-            try:
-                await waiter.outcome
-            except asyncio.CancelledError:
-                if waiter.outcome.cancelled():
-                    self._leave(waiter)
-                raise
-            return _said(waiter.outcome.result())
+            else:
+                await self._lead(waiter)
+            if waiter.outcome is None:
+                woken = waiter.woken = self._pdp.loop.create_future()
+                try:
+                    await woken
+                except asyncio.CancelledError:
+                    if woken.cancelled():
+                        self._leave(waiter)
+                    raise
+            return _said(waiter.outcome)
         finally:
             # What is raised knows this frame, which would know it by the waiter: garbage that only
             # the collector finds, 1.6 KB for each question that no PDP answered.
             del waiter
 
-    async def _lead(self, waiter: _Waiter) -> bool:
-        """Begin a call, and say whether it is over: one that is joined is left to a task."""
+    async def _lead(self, waiter: _Waiter) -> None:
+        """Make a call, or leave it to a task: one that is joined before it has begun."""
         question = waiter.question
         question.waiters.append(waiter)
         call = _Call()
@@ -240,10 +255,9 @@ class _Lane:
                 raise
         if call.task is None and len(call.questions) == len(question.waiters) == 1:
             await self._make(call, waiter)
-            return True
+            return
         self._watch(call, waiter.deadline)
         self._send(call)
-        return False
 
     def _place(self, waiter: _Waiter) -> None:
         """Put a waiter to the same question where that is asked already, else to the next call."""
@@ -365,13 +379,13 @@ class _Lane:
         """Let the waiters go whose time is up; one with the call's own deadline hears of that."""
         call.expiry = None
         for waiter in call.waiters:
-            if waiter.deadline is call.deadline or waiter.outcome.done():
+            if waiter.deadline is call.deadline or waiter.outcome is not None:
                 continue
             if waiter.deadline.remaining() > _TICK:
                 self._watch(call, waiter.deadline)
                 continue
             late = PdpDeadline(_NOBODY, "no answer in time, in a call with other questions")
-            waiter.outcome.set_result(late)
+            waiter.tell(late)
             self._leave(waiter)
 
     def _leave(self, waiter: _Waiter) -> None:
@@ -410,7 +424,9 @@ class _Lane:
 
 def _share(questions: Sequence[_Question], answer: PdpAnswer, request_id: str) -> None:
     """Tell everybody who waits for one of the questions of a call their part of its answer."""
-    asked = sum([len(question.checks) for question in questions])
+    asked = 0
+    for question in questions:
+        asked += len(question.checks)
     if len(answer.results) != asked:
         raise PdpRejected(_NOBODY, f"{len(answer.results)} results for {asked} checks")
     start = 0
@@ -426,14 +442,13 @@ def _tell(waiters: Sequence[_Waiter], outcome: PdpAnswer | Exception) -> None:
         # Its frames know the waiters, who are about to know it. It says all that there is to say.
         outcome.__traceback__ = None
     for waiter in waiters:
-        if not waiter.outcome.done():
-            waiter.outcome.set_result(outcome)
+        waiter.tell(outcome)
 
 
-def _said(outcome: PdpAnswer | Exception) -> PdpAnswer:
-    if isinstance(outcome, Exception):
-        try:
-            raise outcome
-        finally:
-            del outcome  # as in `ask`
-    return outcome
+def _said(outcome: PdpAnswer | Exception | None) -> PdpAnswer:
+    if isinstance(outcome, PdpAnswer):
+        return outcome
+    try:
+        raise outcome or AssertionError  # whoever is woken has one
+    finally:
+        del outcome  # as in `ask`

@@ -47,6 +47,9 @@ TRANSITIONS: Final = {
 }
 
 
+# Where each call looks: Python 3.11 takes 0.2 us to find a member of an enum.
+_CLOSED: Final = State.CLOSED
+
 _BACKOFF: Final = Backoff(first=0.1, cap=0.5)
 
 
@@ -83,7 +86,7 @@ class Breaker:
     @property
     def well(self) -> bool:
         """Whether it is closed, and nothing has failed since the last success."""
-        return self.state is State.CLOSED and not self.failures
+        return self.state is _CLOSED and not self.failures
 
     def due(self, now: float) -> bool:
         """Say whether a probe may begin."""

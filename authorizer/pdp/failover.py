@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     Open: TypeAlias = Callable[[], Pdp]
 
+# Where each call looks: Python 3.11 takes 0.2 us to find a member of an enum.
+_ABANDONED: Final = Event.ABANDONED
+_SUCCEEDED: Final = Event.SUCCEEDED
 # How long a connection that is given up may still bring answers.
 _GRACE: Final = 5.0
 
@@ -285,7 +288,7 @@ class FailoverPdp:
             self._move(endpoint, endpoint.breaker.began(self._clock()))
         epoch = endpoint.breaker.epoch
         endpoint.calls += 1
-        event, result = Event.ABANDONED, "abandoned"
+        event, result = _ABANDONED, "abandoned"
         try:
             answer = await pdp.check(
                 question.principal,
@@ -309,12 +312,12 @@ class FailoverPdp:
             event, result = Event.REJECTED, "rejected"
             raise
         else:
-            event, result = Event.SUCCEEDED, "answered"
+            event, result = _SUCCEEDED, "answered"
             return answer
         finally:
             endpoint.calls -= 1
             self._observer.attempted(endpoint.name, result)
-            if event is not Event.SUCCEEDED or not endpoint.breaker.well:
+            if event is not _SUCCEEDED or not endpoint.breaker.well:
                 self._move(endpoint, endpoint.breaker.ended(event, epoch=epoch, now=self._clock()))
             if result == "late" and endpoint.breaker.state is State.OPEN:
                 self._reconnect(endpoint, pdp)

@@ -55,7 +55,9 @@ class Questions:
 
         Raises what `values.fill` raises for a value that protobuf cannot say.
         """
-        request = request_pb2.CheckResourcesRequest(request_id=request_id, include_meta=explain)
+        request = request_pb2.CheckResourcesRequest()  # with fields, it takes twice the time
+        request.request_id = request_id
+        request.include_meta = explain
         if principal.aux_data is not None:
             request.aux_data.jwt.token = principal.aux_data.jwt
             request.aux_data.jwt.key_set_id = principal.aux_data.key_set
@@ -123,8 +125,11 @@ def _result(number: int, check: Check, entry: ResultEntry, *, explain: bool) -> 
     if effect is None:
         msg = f"result {number} has an effect that is neither ALLOW nor DENY"
         raise UnfitAnswer(msg)
-    outputs = {output.src: values.read(output.val) for output in entry.outputs if not output.error}
-    errors = tuple([_validation_error(error, explain=explain) for error in entry.validation_errors])
+    outputs, errors = entry.outputs, entry.validation_errors
+    if not (outputs or errors or explain):  # as nearly always; the rest takes 1 us
+        return CheckResult(effect)
+    outputs = {output.src: values.read(output.val) for output in outputs if not output.error}
+    errors = tuple([_validation_error(error, explain=explain) for error in errors])
     if not explain:
         return CheckResult(effect=effect, outputs=outputs, validation_errors=errors)
     matched = entry.meta.actions.get(check.action)

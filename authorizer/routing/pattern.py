@@ -52,6 +52,10 @@ class Rank(enum.IntEnum):
     TAIL = 7
 
 
+# Where each request looks: Python 3.11 takes 0.2 us to find a member of an enum.
+ANY: Final = Rank.ANY
+
+
 class Split(enum.Enum):
     """A value that a mixed segment fits in more than one way."""
 
@@ -79,13 +83,14 @@ class Segment:
 
     def fits(self, value: str) -> bool:
         """Say whether a decoded segment fits, whatever it captures."""
-        match self.rank:
+        rank = self.rank
+        if rank >= ANY:  # any segment, or a tail; first, as most are
+            return value != ""
+        match rank:
             case Rank.LITERAL:
                 return value == self.key
             case Rank.MIXED:
                 return self.split(value) is not None
-            case Rank.ANY | Rank.TAIL:
-                return value != ""
             case _:
                 return self.regex is not None and self.regex.fullmatch(value) is not None
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import enum
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -122,6 +123,7 @@ def locate(
     return Address(scheme, host, wire, query)
 
 
+@lru_cache(maxsize=256)  # a gateway has few hosts
 def _host(authority: str) -> str | None:
     """Return the host to compare, or None where the authority is not just host and port."""
     found = _AUTHORITY.fullmatch(authority)

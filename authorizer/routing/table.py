@@ -12,7 +12,7 @@ from authorizer.model import Reason
 from authorizer.routing.asked import Asked, UnreadableQuery
 from authorizer.routing.conditions import repeated
 from authorizer.routing.methods import stand_ins
-from authorizer.routing.pattern import Rank, Split, may_be_lax
+from authorizer.routing.pattern import ANY, Rank, Split, may_be_lax
 from authorizer.routing.reading import Ambiguous, Loosening, Reading, read
 from authorizer.routing.route import Reads
 from authorizer.routing.trie import Shape, Trie
@@ -34,6 +34,10 @@ _MATRIX: Final = "without its matrix parameters"
 _COLLAPSED: Final = "without its empty segments"
 _EMPTY_TAIL: Final = "with nothing behind its slash"
 _LAX: Final = "with a number or a UUID that is written otherwise"
+_NEEDED: Final = {
+    Loosening.MATRIX_PARAMETERS: _MATRIX,
+    Loosening.EMPTY_SEGMENTS: _COLLAPSED,
+}
 _EXEMPT: Final = {_FOLDED: Reads.CASE_STRICT, _SUFFIX: Reads.SUFFIX_STRICT}
 
 
@@ -120,7 +124,8 @@ class RouteTable:
         route = _choose(owner, asked)
         if isinstance(route, Unmatched):
             return route
-        captures = capture(route.path, reading, keep_slash=Reads.SLASH_STRICT in owner.reads)
+        keep_slash = reading.trailing_slash and Reads.SLASH_STRICT in owner.reads
+        captures = capture(route.path, reading, keep_slash=keep_slash)
         if captures is None:
             detail = f"route {route.id}: a segment can be cut into its captures in two ways"
             return Unmatched(Reason.AMBIGUOUS_URL, detail, (route,))
@@ -136,6 +141,8 @@ class RouteTable:
         yield from self.any_host.owners()
 
     def _tries(self, host: str) -> tuple[Trie[PathOwner], ...]:
+        if not self.exact_hosts and not self.suffix_hosts:
+            return (self.any_host,)
         exact = self.exact_hosts.get(host)
         suffixed = [trie for suffix, trie in self.suffix_hosts if host.endswith(suffix)]
         return (*([] if exact is None else [exact]), *suffixed, self.any_host)
@@ -292,10 +299,8 @@ def _plausible(tries: tuple[Trie[PathOwner], ...], reading: Reading) -> Iterable
     names = [] if reading.wire == reading.segments else [_UNDECODED, _RAW]
     if reading.segments and "." in reading.segments[-1]:
         names.append(_SUFFIX)
-    if Loosening.MATRIX_PARAMETERS in reading.needs:
-        names.append(_MATRIX)
-    if Loosening.EMPTY_SEGMENTS in reading.needs:
-        names.append(_COLLAPSED)
+    if reading.needs:
+        names += [name for need, name in _NEEDED.items() if need in reading.needs]
     if reading.trailing_slash:
         names.append(_EMPTY_TAIL)
     if has_lax and may_be_lax(path):
@@ -343,6 +348,9 @@ def capture(pattern: PathPattern, reading: Reading, *, keep_slash: bool) -> dict
     captures: dict[str, str] = {}
     for number in pattern.capturing:
         segment = pattern.segments[number]
+        if segment.rank is ANY:  # first, as most are
+            captures[segment.names[0]] = reading.segments[number]
+            continue
         match segment.rank:
             case Rank.TAIL:
                 rest = reading.segments[number:]
