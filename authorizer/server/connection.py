@@ -180,7 +180,7 @@ class Connection(web.RequestHandler):
         )
         self._end_head()
         if short_way is not None and not self._goes(short_way):
-            None
+            short_way.refuser.let_come()
             waiter.set_result(None)  # type: ignore[union-attr] # it is there while it is idle
 
     def _goes(self, short_way: ShortWay) -> bool:
