@@ -1,8 +1,9 @@
 """A floor: a bare aiohttp handler that reads the body and answers 200.
 
-    python -m bench.measuring.handler PORT [refuse]
+    python -m bench.measuring.handler PORT [refuse | ask HOST:PORT FILE]
 
-With `refuse` it reads nothing, and answers 503. As anybody would write it, on the event loop that
+With `refuse` it reads nothing, and answers 503. With `ask` it answers when a PDP has answered the next
+of the requests in FILE. As anybody would write it, on the event loop that
 `authorizer serve` has.
 """
 
@@ -11,13 +12,24 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from typing import TYPE_CHECKING
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+import grpc.aio
 import uvloop
 from aiohttp import web
+from cerbos.svc.v1 import svc_pb2_grpc
+
+from bench.measuring import stub
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
+    from typing import TypeAlias
+
+    Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_TIMEOUT: Final = 5.0  # seconds
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -31,8 +43,30 @@ async def refuse(_: web.Request) -> web.StreamResponse:
     return web.Response(status=503)
 
 
-async def serve(port: int, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
+def asking(pdp: str, path: Path) -> Handler:
+    """Return what reads, and answers when a PDP has answered the next of the requests in a file.
+
+    It knows nothing of what it was asked: a service that asks a PDP cannot do less.
+    """
+    messages = cycle(message for group in stub.read(path, 1) for message in group)
+    check = svc_pb2_grpc.CerbosServiceStub(grpc.aio.insecure_channel(pdp)).CheckResources
+
+    async def ask(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        await check(next(messages), timeout=_TIMEOUT)
+        return web.Response()
+
+    return ask
+
+
+async def serve(port: int, arguments: Sequence[str]) -> None:
     """Serve until SIGTERM."""
+    handler: Handler = answer
+    match arguments:
+        case ["refuse"]:
+            handler = refuse
+        case ["ask", pdp, path]:
+            handler = asking(pdp, Path(path))
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     application = web.Application()
@@ -45,5 +79,5 @@ async def serve(port: int, handler: Callable[[web.Request], Awaitable[web.Stream
 
 
 if __name__ == "__main__":
-    port, *more = sys.argv[1:]
-    uvloop.run(serve(int(port), refuse if more == ["refuse"] else answer))
+    port, *arguments = sys.argv[1:]
+    uvloop.run(serve(int(port), arguments))

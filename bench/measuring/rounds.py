@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
+    from authorizer.snapshot import Snapshot
     from bench.measuring.loads import Load
     from bench.measuring.programs import Running
     from bench.measuring.workloads import Workload
@@ -33,6 +34,7 @@ GROWING_AT: Final = 16  # in flight, where routes and checks grow
 AUTHORIZER: Final = "authorizer"
 HANDLER: Final = "handler"
 STUB: Final = "stub"
+LEAST: Final = "handler and stub"
 PAGES: Final = "whole pages"
 CACHED: Final = "hot, cached"
 WORKERS: Final = "distinct, two workers"
@@ -42,6 +44,8 @@ SHARES: Final = (25, 50, 75, 90)  # percent of what a closed loop reached
 # No PDP here answers as often, one after the other and at once: no question is asked twice.
 _MOST_IN_TURN: Final = 3_000
 _MOST_AT_ONCE: Final = 8_000
+# What the least that there could be asks, over and over: more than are ever in flight.
+_SOME: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -65,16 +69,18 @@ class Key:
 class Everything:
     """All that runs while it is measured, and for how long a run goes.
 
-    `authorizers` and `workers` ask the first PDP; each of the `replicas` asks both.
+    `authorizers`, `workers` and `least` ask the first PDP; each of the `replicas` asks both.
     """
 
     folder: Path
     seconds: float
+    snapshot: Snapshot
     pdps: Sequence[Running]
     authorizers: Mapping[int, Running]  # by number of routes
     workers: Running
     replicas: Sequence[Running]
     handler: Running
+    least: Running
     gateways: Mapping[str, Running]  # by whom it asks
 
     @property
@@ -118,14 +124,42 @@ def everything(
             for name in ("replica 1", "replica 2")
         ]
         handler = start(programs.handler(folder))
+        snapshot = build_snapshot(load(folder / str(ROUTES) / "authorizer.yaml"))
+        messages = folder / "messages"
+        some = workloads.workloads(ROUTES)["distinct"].bodies(_SOME, 0)
+        stub.write(messages, (message(body, snapshot) for body in some))
+        least = start(programs.handler(folder, "ask", pdp.address, str(messages)))
         (payload,) = workloads.workloads(ROUTES)["hot"].bodies(1, 0)
         gateways = {
             name: start(programs.oathkeeper(folder, f"oathkeeper-{name}", asks, payload.decode()))
-            for name, asks in ((AUTHORIZER, authorizers[ROUTES]), (HANDLER, handler))
+            for name, asks in (
+                (AUTHORIZER, authorizers[ROUTES]),
+                (HANDLER, handler),
+                (LEAST, least),
+            )
         }
         yield Everything(
-            folder, seconds, (pdp, more), authorizers, workers, replicas, handler, gateways
+            folder,
+            seconds,
+            snapshot,
+            (pdp, more),
+            authorizers,
+            workers,
+            replicas,
+            handler,
+            least,
+            gateways,
         )
+
+
+def message(body: bytes, snapshot: Snapshot) -> bytes:
+    """Return what `authorizer serve` asks the PDP with for a question."""
+    question = translate(decode(body), snapshot, decision_id="0", now=time.time())
+    if not isinstance(question, Question):
+        sys.exit(f"a question that the PDP is not asked: {question.outcome}")
+    return Questions().build(
+        question.principal, question.checks, request_id=question.record.decision_id, explain=False
+    )
 
 
 class Rounds:
@@ -135,7 +169,7 @@ class Rounds:
         self._all = everything
         self._in_flight = in_flight
         self._asked = everything.folder / "asked"
-        self.snapshot = build_snapshot(load(everything.folder / str(ROUTES) / "authorizer.yaml"))
+        self.snapshot = everything.snapshot
         self._workloads = workloads.workloads(ROUTES)
         self._run = 0
         self._rates: dict[int, int] = {}
@@ -168,6 +202,7 @@ class Rounds:
                 yield Key(name, HANDLER, many), floor
             if name == "distinct":
                 yield Key(name, STUB, many), partial(self._stub, workload, many)
+                yield Key(name, LEAST, many), partial(self._wrk, workload, many, of=self._all.least)
                 if many > 1:
                     yield from self._more_processes(workload, many)
         pages = many // workloads.A_PAGE
@@ -239,7 +274,8 @@ class Rounds:
         return self._spent(lambda: loads.open_loop(target, bodies, rate, seconds=seconds), target)
 
     def _stub(self, workload: Workload, many: int, at_once: int = 1) -> Figure:
-        stub.write(self._asked, map(self._message, self._bodies(workload, many * at_once)))
+        bodies = self._bodies(workload, many * at_once)
+        stub.write(self._asked, (message(body, self.snapshot) for body in bodies))
         return self._client("stub", self._all.pdp, many, at_once)
 
     def _browser(self, workload: Workload, browsers: int) -> Figure:
@@ -251,18 +287,6 @@ class Rounds:
         arguments = (self._asked, many, self._all.seconds, at_once)
         found, cpu = loads.client(module, target, *arguments)
         return Figure(found, {"client": cpu})
-
-    def _message(self, body: bytes) -> bytes:
-        """Return the message that `authorizer serve` asks the PDP with."""
-        question = translate(decode(body), self.snapshot, decision_id="0", now=time.time())
-        if not isinstance(question, Question):
-            sys.exit(f"a question that the PDP is not asked: {question.outcome}")
-        return Questions().build(
-            question.principal,
-            question.checks,
-            request_id=question.record.decision_id,
-            explain=False,
-        )
 
     def _spent(self, thing: Callable[[], Load], *targets: Running) -> Figure:
         """Return what came of a load, with the CPU that it cost its targets and the PDPs."""
