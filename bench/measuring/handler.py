@@ -2,9 +2,9 @@
 
     python -m bench.measuring.handler PORT [refuse | ask HOST:PORT FILE]
 
-With `refuse` it reads nothing, and answers 503. With `ask` it answers when a PDP has answered the next
-of the requests in FILE. As anybody would write it, on the event loop that
-`authorizer serve` has.
+With `refuse` it reads nothing, and answers 503. With `ask` it answers when a PDP has answered the
+next of the requests in FILE. As anybody would write it, on the event loop that `authorizer serve`
+has.
 """
 
 from __future__ import annotations
