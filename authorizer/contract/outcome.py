@@ -7,7 +7,6 @@ is five times the load: what nobody could decide is 501 unless the operator want
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -49,8 +48,7 @@ TABLE: Final[Mapping[Reason, tuple[type[Outcome], int | None]]] = {
 _WITHOUT_PERCENT: Final = "".join(c for c in map(chr, range(0x20, 0x7F)) if c != "%")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An HTTP answer, before anything knows how to send it."""
 
     status: int
@@ -81,10 +79,11 @@ def answer(
     """
     outcome = record.outcome
     status = status_of(outcome, unavailable_status=unavailable_status)
+    reason = outcome.reason.value
     ours = {
         "Content-Type": "application/json",
         "X-Decision-Id": header_value(record.decision_id),
-        "X-Decision-Reason": outcome.reason.value,
+        "X-Decision-Reason": reason,
         "X-Authorizer-Route": header_value(record.route),
         "X-Cerbos-Call-Id": header_value(record.cerbos_call_id),
     }
@@ -98,7 +97,7 @@ def answer(
     body = _Body(
         record.decision_id,
         type(outcome).__name__.lower(),
-        outcome.reason.value,
+        reason,
         outcome.detail,
         record.route,
         record.cerbos_call_id,

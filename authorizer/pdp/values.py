@@ -42,10 +42,10 @@ def fill(value: Value, json: JsonValue) -> None:
         value.null_value = struct_pb2.NULL_VALUE
     # To ask an ABC takes 0.3 us, ten times a class: it comes second.
     elif isinstance(json, (dict, Mapping)):
-        struct = value.struct_value
-        # An empty map must still say that it is a map.
-        struct.SetInParent()
-        fill_map(struct.fields, json)
+        if json:
+            fill_map(value.struct_value.fields, json)
+        else:
+            value.struct_value.SetInParent()  # an empty map must still say that it is a map
     elif isinstance(json, str):  # of another class, an enum's for example
         value.string_value = str(json)
     elif isinstance(json, (list, Sequence)) and not isinstance(json, (bytes, bytearray)):
@@ -62,7 +62,10 @@ def fill(value: Value, json: JsonValue) -> None:
 def fill_map(fields: ValueMap, json: Mapping[str, JsonValue]) -> None:
     """Set each entry of the protobuf map `fields` from `json`."""
     for name, item in json.items():
-        fill(fields[name], item)
+        if type(item) is str:  # most are: a call less for each
+            fields[name].string_value = item
+        else:
+            fill(fields[name], item)
 
 
 def read(value: Value) -> JsonValue:

@@ -57,6 +57,8 @@ class Shape(enum.StrEnum):
     ANONYMOUS = "anonymous"
 
 
+# By far the most are; Python 3.11 takes 0.2 us to find a member of an enum.
+_SESSION: Final = Shape.SESSION
 _NAMELESS: Final = frozenset({Shape.SESSION, Shape.ANONYMOUS})
 _TOKENS: Final = frozenset({Shape.INTROSPECTION, Shape.CLAIMS, Shape.CLIENT})
 # Who comes by a secret, or by nothing, has no token that could be passed on.
@@ -111,9 +113,9 @@ class Profile:
 
     def fits(self, request: AccessRequest) -> bool:
         """Say whether the request's subject and `extra` have this profile's shape."""
+        if self.shape is _SESSION:
+            return session.fits(request.extra)
         match self.shape:
-            case Shape.SESSION:
-                return session.fits(request.extra)
             case Shape.INTROSPECTION:
                 return introspection.fits(request.extra)
             case Shape.CLAIMS:
@@ -163,9 +165,9 @@ class Profile:
 
     def _identity(self, request: AccessRequest, now: float) -> Identity | Rejected:
         extra = request.extra or {}
+        if self.shape is _SESSION:
+            return session.identify(request.subject, extra, now)
         match self.shape:
-            case Shape.SESSION:
-                return session.identify(request.subject, extra, now)
             case Shape.INTROSPECTION:
                 return introspection.identify(request.subject, extra)
             case Shape.CLAIMS:

@@ -302,3 +302,13 @@ def test_values_that_json_does_not_know_are_told_all_the_same(pipe: Pipe, log: R
     (event,) = pipe.events()
     assert event["many"] == [1, 2]
     assert log.dropped == 0
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000), st.just(0) | st.integers(0, 999_999))
+def test_a_line_has_the_time_as_structlog_writes_it(second: int, microsecond: int) -> None:
+    nanoseconds = (second * 1_000_000 + microsecond) * 1000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("authorizer.instrumentation.logging.time.time_ns", lambda: nanoseconds)
+        said = process_log._now()
+    there = dt.datetime.fromtimestamp(second, dt.UTC).replace(microsecond=microsecond)
+    assert said == there.isoformat().replace("+00:00", "Z")
