@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from dataclasses import replace as replace_fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from msgspec.structs import replace
 
 from authorizer.config.settings import Enforcement
@@ -188,8 +188,7 @@ async def ask(
     return observed(question.decided(outcome, answer, seconds), snapshot)
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(msgspec.Struct, gc=False):
     """What is known of a decision, as it becomes known. A record is made of it once, at the end."""
 
     decision_id: str
@@ -243,14 +242,13 @@ class _Draft:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     """What is asked of the PDP."""
 
     matched: Matched
     principal: Principal
     checks: tuple[Check, ...]
-    _draft: _Draft
+    draft: _Draft
 
     @property
     def route(self) -> Route:
@@ -260,25 +258,25 @@ class Question:
     @property
     def decision_id(self) -> str:
         """The name of the decision that it is for."""
-        return self._draft.decision_id
+        return self.draft.decision_id
 
     def named(self, decision_id: str) -> Question:
         """Return the same question, for another decision."""
-        draft = replace_fields(self._draft, decision_id=decision_id)
-        return Question(self.matched, self.principal, self.checks, draft)
+        draft = replace(self.draft, decision_id=decision_id)
+        return replace(self, draft=draft)
 
     def decided(self, outcome: Outcome, answer: PdpAnswer | None, seconds: float) -> DecisionRecord:
         """Return the decision by the PDP's answer, which took so many seconds."""
-        return self._draft.record(outcome, answer=answer, seconds=seconds)
+        return self.draft.record(outcome, answer=answer, seconds=seconds)
 
     def decided_before(self, answer: PdpAnswer, age: float) -> DecisionRecord:
         """Return the decision by an answer of the PDP that is so many seconds old."""
-        return self._draft.record(_fold(self, answer), answer=answer, age=age)
+        return self.draft.record(_fold(self, answer), answer=answer, age=age)
 
     @property
     def record(self) -> DecisionRecord:
         """What is known of the decision before the PDP is asked; no outcome that means anything."""
-        return self._draft.record(Indeterminate(Reason.INTERNAL_ERROR))
+        return self.draft.record(Indeterminate(Reason.INTERNAL_ERROR))
 
 
 def _translate(draft: _Draft, snapshot: Snapshot, now: float) -> Question | Outcome:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -48,8 +48,7 @@ _HALF_READ: Final = frozenset(
 _log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Case:
+class _Case(msgspec.Struct):
     """One request for a decision while it is in hand.
 
     `snapshot` is read once: a request is decided by one state of the rules. `access` is what it

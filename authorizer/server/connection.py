@@ -242,6 +242,11 @@ class Connection(web.RequestHandler):
         self._held += data
         self.transport.pause_reading()  # type: ignore[union-attr] # it is there until it is lost
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's
+        """Read on where reading was paused; aiohttp asks for that with each body, paused or not."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     def pause_writing(self) -> None:
         """Wait for a peer that does not read, but not for ever."""
         super().pause_writing()
