@@ -24,7 +24,7 @@ from authorizer.server.replies import Reply, Said, header_lines
 from authorizer.server.shedding import OVERLOADED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from aiohttp import web
     from aiohttp.http import HttpVersion
@@ -83,44 +83,29 @@ class Authorizer:
         self._loop = asyncio.get_running_loop()
 
     def at_once(
-        self, headers: CIMultiDictProxy[str], version: HttpVersion, read: Callable[[], bytes]
-    ) -> Said | asyncio.Task[Said] | None:
-        """Answer a request that has come as a whole, or begin to: nobody is waited for but the PDP.
+        self, headers: CIMultiDictProxy[str], version: HttpVersion, body: bytes
+    ) -> Said | asyncio.Task[Said]:
+        """Answer a request that has come as a whole, or begin to.
 
-        `read` gives its body. None where there is no place for it now: `authorize` it then.
         Raises nothing. Whoever cancels the task says that nobody waits for the answer any more.
         """
-        if not self._with.places.take_free():
-            return None
         case = self._opened()
-        task = None
-        try:
-            refused = self._refused(headers, version)
-            if refused is not None:
-                return self._said(case, _without_request(case, refused))
-            found = self._begun(case, headers, read())
-            if isinstance(found, DecisionRecord):
-                return self._said(case, found)
-            task = self._loop.create_task(self._waited(case, found), name="decision")
-            # A task that is cancelled before its first step takes no step at all.
-            task.add_done_callback(partial(self._left, case, found))
-        except MalformedRequest as error:
-            return self._said(case, *_malformed(case, error))
-        except Exception as error:  # noqa: BLE001 - as in `_waited`
-            return self._said(case, self._failed(case, error))
-        else:
-            return task
-        finally:
-            if task is None:
-                self._with.places.give_back()
+        refused = self._refused(headers, version)
+        if refused is not None:
+            return self._said(case, _without_request(case, refused))
+        if self._with.places.take_free():
+            return self._placed(case, headers, body)
+        self._with.places.announce()
+        task = self._loop.create_task(self._in_line(case, headers, body), name="decision")
+        # A task that is cancelled before its first step takes no step at all.
+        task.add_done_callback(partial(self._note_abandoned, case))
+        return task
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer any request. Raises nothing but CancelledError, when nobody waits any more."""
         case = self._opened()
         try:
             return Reply(await self._answered(case, request))
-        except MalformedRequest as error:
-            return Reply(self._said(case, *_malformed(case, error)))
         except Exception as error:  # noqa: BLE001 - as in `_waited`
             return Reply(self._said(case, self._failed(case, error)))
 
@@ -151,18 +136,47 @@ class Authorizer:
         if isinstance(body, Refused):
             return self._said(case, _without_request(case, body))
         try:
-            if not await self._with.places.take():
-                return self._said(case, _without_request(case, OVERLOADED))
-            try:
-                found = self._begun(case, headers, body)
-                if isinstance(found, DecisionRecord):
-                    return self._said(case, found)
-                return await self._waited(case, found)
-            finally:
-                self._with.places.give_back()
+            return await self._in_line(case, headers, body)
         except asyncio.CancelledError:
             self._abandoned(case)
             raise
+
+    def _placed(
+        self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
+    ) -> Said | asyncio.Task[Said]:
+        """Decide at once what waits for no PDP, else begin to. Its place is given back."""
+        task = None
+        try:
+            found = self._begun(case, headers, body)
+            if isinstance(found, DecisionRecord):
+                return self._said(case, found)
+            task = self._loop.create_task(self._waited(case, found), name="decision")
+            task.add_done_callback(partial(self._left, case, found))
+        except MalformedRequest as error:
+            return self._said(case, *_malformed(case, error))
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            return self._said(case, self._failed(case, error))
+        else:
+            return task
+        finally:
+            if task is None:
+                self._with.places.give_back()
+
+    async def _in_line(self, case: _Case, headers: CIMultiDictProxy[str], body: bytes) -> Said:
+        """Decide once there is a place, or say that there was none in time."""
+        if not await self._with.places.take():
+            return self._said(case, _without_request(case, OVERLOADED))
+        try:
+            found = self._begun(case, headers, body)
+            if isinstance(found, DecisionRecord):
+                return self._said(case, found)
+            return await self._waited(case, found)
+        except MalformedRequest as error:
+            return self._said(case, *_malformed(case, error))
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            return self._said(case, self._failed(case, error))
+        finally:
+            self._with.places.give_back()
 
     def _begun(
         self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
@@ -208,6 +222,9 @@ class Authorizer:
         """Have nothing left of a task that is over."""
         deciding.close()
         self._with.places.give_back()
+        self._note_abandoned(case, task)
+
+    def _note_abandoned(self, case: _Case, task: asyncio.Task[Said]) -> None:
         if task.cancelled():
             self._abandoned(case)
 

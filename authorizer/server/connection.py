@@ -194,11 +194,9 @@ class Connection(web.RequestHandler):
             or "Expect" in message.headers
         ):
             return False
-        said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait)
-        if said is None:
-            return False
         self._messages.pop()
         self._parser.message_consumed()  # type: ignore[union-attr] # it is there until it is lost
+        said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait())
         keep_alive = not message.should_close
         if isinstance(said, Said):
             self._say(said, message.version, keep_alive=keep_alive)

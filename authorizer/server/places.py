@@ -32,6 +32,7 @@ class Places:
         self._taken = 0
         # Whoever has waited longest comes first; a place is handed over and never free meanwhile.
         self._line: dict[asyncio.Future[None], None] = {}
+        self._coming = 0
         # The seconds between two places that are given back while all are taken, and since when
         # the next is waited for.
         self._interval = _GUESS
@@ -46,6 +47,21 @@ class Places:
     def waiting(self) -> int:
         """The number of requests in line."""
         return len(self._line)
+
+    @property
+    def coming(self) -> int:
+        """The number of requests that were announced, and may not have called `take` yet."""
+        return self._coming
+
+    def announce(self) -> None:
+        """Count one that calls `take` within two turns of the event loop.
+
+        Without that, all that come in one turn would find the same place free.
+        """
+        if not self._coming:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._have_come)
+        self._coming += 1
 
     def hopeless(self, coming: int = 0) -> bool:
         """Tell whether there is no place, nor will be one in time for one more in line.
@@ -68,6 +84,9 @@ class Places:
         if self._taken == self._limit:
             self._since = self._clock()
         return True
+
+    def _have_come(self) -> None:
+        self._coming = 0
 
     async def take(self) -> bool:
         """Take a place if there is one in time, and say whether there was."""

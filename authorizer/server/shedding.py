@@ -6,7 +6,6 @@ can be decided, refusing would be all that is done. So a question is refused by 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -57,8 +56,6 @@ class Shedding:
 
     def __init__(self, collaborators: Collaborators) -> None:
         self._with = collaborators
-        # Those that are read on and have not come to a place yet.
-        self._coming = 0
         sample = DecisionRecord(decision_id=new_decision_id(), outcome=OVERLOADED)
         said = answer(sample, unavailable_status=collaborators.settings.server.unavailable_status)
         head = (
@@ -75,7 +72,7 @@ class Shedding:
         """
         ours = self._with
         if (
-            not ours.places.hopeless(self._coming)
+            not ours.places.hopeless(ours.places.coming)
             or ours.readiness.draining
             or ours.current.snapshot.settings.enforcement is Enforcement.OBSERVE
             or not is_one_question(data)
@@ -86,14 +83,5 @@ class Shedding:
         return record.decision_id.encode().join(self._pieces)
 
     def let_come(self) -> None:
-        """Count one that aiohttp reads on. It asks for a place two turns of the event loop later.
-
-        Without that, all that are read in one turn would find the same place free.
-        """
-        if not self._coming:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(loop.call_soon, self._have_come)
-        self._coming += 1
-
-    def _have_come(self) -> None:
-        self._coming = 0
+        """Hear that aiohttp reads one: it asks for a place two turns of the event loop later."""
+        self._with.places.announce()

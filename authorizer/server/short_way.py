@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     from aiohttp.http import HttpVersion
     from multidict import CIMultiDictProxy
@@ -24,12 +23,9 @@ class Answerer(Protocol):
     """Answers questions that have come as a whole."""
 
     def at_once(
-        self, headers: CIMultiDictProxy[str], version: HttpVersion, read: Callable[[], bytes]
-    ) -> Said | asyncio.Task[Said] | None:
-        """Return the answer, a task that gives it, or None: it is to go the long way.
-
-        `read` gives the body, and is called once at most, and not for None.
-        """
+        self, headers: CIMultiDictProxy[str], version: HttpVersion, body: bytes
+    ) -> Said | asyncio.Task[Said]:
+        """Return the answer, or a task that gives it."""
 
 
 class Refuser(Protocol):
