@@ -22,6 +22,7 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "authorizer/server/endpoint.py",
             "authorizer/server/connection.py",
             "authorizer/server/body.py",
+            "authorizer/server/shedding.py",
         ),
     ),
     ("read the question", ("authorizer/contract/decode", "authorizer/contract/fields")),

@@ -215,7 +215,7 @@ async def test_no_more_is_read_behind_a_question_than_came_at_once() -> None:
     cuts=st.lists(st.integers(1, 3 * len(of("ann")) - 1), max_size=4, unique=True),
     waits=st.booleans(),
 )
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 def test_however_questions_are_cut_each_is_answered_once_and_in_turn(
     cuts: list[int],
     waits: bool,  # noqa: FBT001 - drawn
