@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
+from msgspec.structs import replace
 
 from authorizer.server.connections import Cut
-from authorizer.server.replies import Said, error_response
+from authorizer.server.replies import Reply, Said, error_said
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,6 +62,12 @@ class _Asking:
     task: asyncio.Task[Said]
     version: HttpVersion
     keep_alive: bool
+
+
+def _failed(error: BaseException | None) -> Said:
+    """Log a fault that nobody else has caught, and return what is said of it."""
+    _log.error("server.failed", exc_info=error)
+    return replace(error_said(501, "a fault of the authorizer; see its log"), is_last=True)
 
 
 def due_after(message: RawRequestMessage, data: bytes) -> int:
@@ -196,7 +203,11 @@ class Connection(web.RequestHandler):
             return False
         self._messages.pop()
         self._parser.message_consumed()  # type: ignore[union-attr] # it is there until it is lost
-        said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait())
+        said: Said | asyncio.Task[Said]
+        try:
+            said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait())
+        except Exception as error:  # noqa: BLE001 - the last resort, as in `handle_error`
+            said = _failed(error)
         keep_alive = not message.should_close
         if isinstance(said, Said):
             self._say(said, message.version, keep_alive=keep_alive)
@@ -212,7 +223,9 @@ class Connection(web.RequestHandler):
         self._endpoint.end()
         if self.transport is None or asking is None or task.cancelled():
             return
-        self._say(task.result(), asking.version, keep_alive=asking.keep_alive)
+        error = task.exception()
+        said = task.result() if error is None else _failed(error)
+        self._say(said, asking.version, keep_alive=asking.keep_alive)
         held, self._held = self._held, b""
         if held and self.transport is not None:
             self.transport.resume_reading()
@@ -269,8 +282,7 @@ class Connection(web.RequestHandler):
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             response = self._refuse_unreadable()
         else:
-            _log.error("server.failed", exc_info=exc)
-            response = error_response(501, "a fault of the authorizer; see its log")
+            response = Reply(_failed(exc))
         response.force_close()
         return response
 

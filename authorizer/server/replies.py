@@ -114,11 +114,17 @@ def json_response(status: int, content: Any) -> Reply:  # noqa: ANN401 - whateve
     return reply(status, _JSON, msgspec.json.encode(content))
 
 
-def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:
+def error_said(status: int, message: str, headers: Mapping[str, str] | None = None) -> Said:
     """Return an error for people, with its status, and headers beside those of every answer."""
     phrase = HTTPStatus(status).phrase
     content = {"error": {"code": status, "status": phrase, "message": message}}
-    return reply(status, {**_JSON, **(headers or {})}, msgspec.json.encode(content))
+    lines = header_lines({**_JSON, **(headers or {})})
+    return Said(status, lines, msgspec.json.encode(content))
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return what `error_said` says as an answer of aiohttp's."""
+    return Reply(error_said(status, message, headers))
 
 
 def refuse_unreadable() -> web.StreamResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from polling import eventually
 from serving import BODY, Answer, assemble, post, serving
 from serving import settings as settings_of
+from structlog.testing import capture_logs
 
 from authorizer.model import Allow, DecisionRecord, Reason
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from authorizer.model import AccessRequest
     from authorizer.pdp.interface import Deadline
     from authorizer.server.connection import Connection
+    from authorizer.server.replies import Said
 
 SECRET: Final = "a-secret-of-thirty-two-characters"  # noqa: S105 - of this test alone
 
@@ -249,6 +252,41 @@ async def test_a_question_that_waits_is_no_idle_connection() -> None:
         release.set()
         assert (await wire.answer()).status == 200
         assert await wire.is_closed()
+
+
+class Surprise(Exception):
+    pass
+
+
+class Failing:
+    """Answers nothing: it fails, at once or as it goes on."""
+
+    def __init__(self, *, later: bool) -> None:
+        self.later = later
+
+    def at_once(self, *_: object) -> Said | asyncio.Task[Said]:
+        async def fail() -> Said:
+            raise Surprise
+
+        if self.later:
+            return asyncio.get_running_loop().create_task(fail())
+        raise Surprise
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_fault_that_nobody_caught_is_no_allow_and_leaves_nobody_waiting(
+    service: Service,
+    later: bool,  # noqa: FBT001 - both ways to fail
+) -> None:
+    way = endpoint(service)._short_way
+    endpoint(service)._short_way = replace(way, answerer=Failing(later=later))
+    with capture_logs() as logs:
+        async with await service.connect() as wire:
+            wire.send(of("ann"))
+            answer = await wire.answer()
+            assert (answer.status, answer.headers["connection"]) == (501, "close")
+            assert await wire.is_closed()
+    assert [line["event"] for line in logs] == ["server.failed"]
 
 
 class Line(asyncio.Transport):
