@@ -222,3 +222,19 @@ async def serving(*, embedded: bool = False, **server: object) -> AsyncIterator[
         yield service
     finally:
         await service.listeners.drain()
+
+
+def held(service: Service) -> asyncio.Event:
+    """Have every decision wait for the event that is given, and then allow, and name who asked."""
+    release = asyncio.Event()
+
+    async def wait(request: AccessRequest, _: Deadline) -> DecisionRecord:
+        await release.wait()
+        return DecisionRecord(
+            decision_id="d",
+            outcome=Allow(Reason.POLICY_ALLOW),
+            response_headers={"X-User": request.subject},
+        )
+
+    service.decision.rule = wait
+    return release

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import tempfile
 from pathlib import Path
@@ -12,9 +11,8 @@ import pytest
 from cerbosserver import CerbosServer
 from polling import eventually, until
 from served import FREE_PORTS, Served, body, prepare
-from serving import post, serving
+from serving import held, post, serving
 
-from authorizer.model import Allow, DecisionRecord, Reason
 from authorizer.pdp.binary import find_cerbos
 from authorizer.routing.compile import compile_rules
 from authorizer.snapshot import Snapshot
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
     from serving import Service
 
-    from authorizer.model import AccessRequest
-    from authorizer.pdp.interface import Deadline
 
 RULES: Final = """\
 version: 1
@@ -44,18 +40,6 @@ def with_a_route(service: Service) -> None:
     service.current.snapshot = Snapshot(
         before.settings, routes, before.profiles, before.digest, before.loaded_at
     )
-
-
-def held(service: Service) -> asyncio.Event:
-    """Have decisions wait for an event, and return that."""
-    release = asyncio.Event()
-
-    async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
-        await release.wait()
-        return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
-
-    service.decision.rule = wait
-    return release
 
 
 async def test_while_it_is_decided_its_route_is_told_and_there_is_no_decision() -> None:

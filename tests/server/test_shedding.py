@@ -11,31 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from polling import eventually
-from serving import BODY, Service, Wire, assemble, post, serving, settings
+from serving import BODY, Service, Wire, assemble, held, post, serving, settings
 from structlog.testing import capture_logs
 
 from authorizer.config.settings import Enforcement
-from authorizer.model import AccessRequest, Allow, DecisionRecord, Indeterminate, Reason
+from authorizer.model import DecisionRecord, Indeterminate, Reason
 from authorizer.server.shedding import is_one_question
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
-
-    from authorizer.pdp.interface import Deadline
-
-
-def held(service: Service) -> asyncio.Event:
-    """Have every decision wait for the event that is given, and then be an allow."""
-    release = asyncio.Event()
-
-    async def wait(_: AccessRequest, __: Deadline) -> DecisionRecord:
-        await release.wait()
-        return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
-
-    service.decision.rule = wait
-    return release
 
 
 @asynccontextmanager

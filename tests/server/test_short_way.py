@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polling import eventually
-from serving import BODY, Answer, assemble, post, serving
+from serving import BODY, Answer, assemble, held, post, serving
 from serving import settings as settings_of
 from structlog.testing import capture_logs
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from serving import Service
 
-    from authorizer.model import AccessRequest
-    from authorizer.pdp.interface import Deadline
     from authorizer.server.connection import Connection
     from authorizer.server.replies import Said
 
@@ -128,21 +126,6 @@ async def test_what_is_not_one_plain_question_is_left_to_aiohttp(
         wire.send(text)
         await wire.head()
     assert by_aiohttp(service) >= 1
-
-
-def held(service: Service) -> asyncio.Event:
-    """Have decisions wait for an event, and return that."""
-    release = asyncio.Event()
-
-    async def wait(request: AccessRequest, __: Deadline) -> DecisionRecord:
-        await release.wait()
-        allow = Allow(Reason.POLICY_ALLOW)
-        return DecisionRecord(
-            decision_id="d", outcome=allow, response_headers={"X-User": request.subject}
-        )
-
-    service.decision.rule = wait
-    return release
 
 
 def of(name: str) -> bytes:
