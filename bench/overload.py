@@ -3,11 +3,13 @@
     PYTHONPATH=tests .venv/bin/python bench/overload.py [--rounds 3] [--seconds 10] [--quick]
 
 In each round, for each way of serving: a real `authorizer serve` is started anew beside a real PDP,
-with everything on; wrk finds the most decisions a second (closed loop); then vegeta asks four times
-as often (open loop), whatever is answered. It is served as it is shipped, and without the limit on
-what is worked on at once. At the same rate a bare aiohttp handler refuses everything: no refusal
-on this machine is faster than its, as vegeta, the PDP and the server share the cores. And by our
-own clock, a refusal is timed from when its bytes are there to when its answer is written.
+with everything on. How much a closed loop (wrk) gets is found first, and then the most decisions a
+second that an open loop (vegeta) gets, at rates up to that: what vegeta takes of the cores, which
+all share, is lost to both sides of the comparison. Then vegeta asks four times as often, whatever
+is answered. It is served as it is shipped, and without the limit on what is worked on at once. At
+the same rate a bare aiohttp handler refuses everything: no refusal on this machine is faster than
+its, as vegeta, the PDP and the server share the cores. And by our own clock, a refusal is timed
+from when its bytes are there to when its answer is written.
 
 Prints tables, writes them with every number to bench/overload.json, and puts them between the marks
 in docs/performance-overload.md. `--quick` proves that it works, in half a minute, and writes
@@ -32,6 +34,7 @@ from bench.measuring.machine import machine
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from bench.measuring.loads import Hit
     from bench.measuring.overload import Overload
     from bench.measuring.programs import Running
 
@@ -43,6 +46,9 @@ TIMES: Final = 4
 ROUTES: Final = 1_000
 IN_FLIGHT: Final = 64  # of the closed loop
 SATURATION: Final = 3.0  # seconds of it
+# Rates at which the most is looked for, as shares of what the closed loop got; seconds of each.
+STEPS: Final = (0.6, 0.8, 1.0)
+STEP: Final = 4.0
 # More than the principals that are kept: each question is of somebody new.
 PEOPLE: Final = 20_000
 SHIPPED: Final = "as shipped"
@@ -83,29 +89,35 @@ class Round:
         found = {name: self._serve(name) for name in names}
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         with programs.handler(folder, "refuse") as running:
-            found[REFUSER] = self._overload(running, 0.0, found[SHIPPED].saturation)
+            found[REFUSER] = self._overload(running, 0.0, 0.0, found[SHIPPED].saturation)
         return found
 
     def _serve(self, name: str) -> Overload:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         programs.write_rules(folder, ROUTES)
         with programs.authorizer(folder, self._pdp, SERVED[name]) as running:
-            most = loads.closed(running, self._asked, IN_FLIGHT, seconds=SATURATION).throughput
+            closed = loads.closed(running, self._asked, IN_FLIGHT, seconds=SATURATION).throughput
+            most = max(
+                overload.became(self._attack(running, share * closed, STEP)[0]).goodput
+                for share in STEPS
+            )
             running.forget_log()
-            return self._overload(running, most, most)
+            return self._overload(running, closed, most, most)
 
-    def _overload(self, running: Running, decides: float, most: float) -> Overload:
+    def _attack(self, running: Running, rate: float, seconds: float) -> tuple[list[Hit], float]:
         url = f"http://{running.address}/authorize"
         targets = [loads.vegeta_target(url, body) for body in self._bodies]
+        return loads.attack(targets, f"-rate={round(rate)}/s", f"-duration={seconds}s")
+
+    def _overload(self, running: Running, closed: float, decides: float, most: float) -> Overload:
         before = {"target": running.cpu(), "pdp": self._pdp.cpu()}
         begun = time.monotonic()
-        hits, vegeta = loads.attack(
-            targets, f"-rate={round(TIMES * most)}/s", f"-duration={self._seconds}s"
-        )
+        hits, vegeta = self._attack(running, TIMES * most, self._seconds)
         spent = time.monotonic() - begun
         cpu = {"target": running.cpu(), "pdp": self._pdp.cpu()}
         cores = {name: (cpu[name] - before[name]) / spent for name in cpu}
         return overload.Overload(
+            closed,
             decides,
             overload.became(hits),
             {**cores, "vegeta": vegeta / spent},
@@ -145,13 +157,13 @@ _COLUMNS: Final[Sequence[tuple[str, Callable[[Overload], float], str]]] = (
 def figures(rounds: Sequence[Mapping[str, Overload]]) -> str:
     """Return the table of what was measured: medians over the rounds."""
     lines = [
-        f"| | the most a second | {' | '.join(name for name, _, _ in _COLUMNS)} | others |",
-        f"| --- |{' ---: |' * (len(_COLUMNS) + 1)} --- |",
+        f"| | closed loop | the most | {' | '.join(name for name, _, _ in _COLUMNS)} | others |",
+        f"| --- |{' ---: |' * (len(_COLUMNS) + 2)} --- |",
     ]
     for name in rounds[0]:
         ones = [a_round[name] for a_round in rounds]
-        most = statistics.median(one.saturation for one in ones)
-        cells = [f"{most:.0f}" if most else ""]
+        capacity = [[one.closed for one in ones], [one.saturation for one in ones]]
+        cells = [f"{statistics.median(each):.0f}" if any(each) else "" for each in capacity]
         cells += [
             format(statistics.median(figure(one) for one in ones), spec)
             for _, figure, spec in _COLUMNS

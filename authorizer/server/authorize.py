@@ -80,6 +80,8 @@ class Authorizer:
         self._secret = secret
         self._settings = collaborators.settings.server
         self._cut_offs = CutOffs()
+        # What was answered in this turn of the event loop, and how long that took.
+        self._untold: list[tuple[DecisionRecord, float]] = []
         self._loop = asyncio.get_running_loop()
 
     def at_once(
@@ -245,14 +247,22 @@ class Authorizer:
         # The engine has done so; this is for what it never saw (overloaded, a fault of ours).
         record = observed(record, case.snapshot)
         seconds = time.monotonic() - case.started
-        # In the next turn of the event loop, when the answer is on its way.
-        self._loop.call_soon(self._tell_sinks, record, seconds)
+        if not self._untold:
+            self._loop.call_soon(self._tell_soon)
+        self._untold.append((record, seconds))
         said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
         is_last = record.outcome.reason in _HALF_READ or self._with.readiness.draining
         return Said(said.status, header_lines(said.headers), said.body, is_last)
 
-    def _tell_sinks(self, record: DecisionRecord, seconds: float) -> None:
-        self._with.tell(replace(record, total_seconds=seconds))
+    def _tell_soon(self) -> None:
+        # What is written while the loop reads is sent at the end of this turn of it: those who
+        # wait for an answer do not wait for sinks.
+        untold, self._untold = self._untold, []
+        self._loop.call_soon(self._tell_sinks, untold)
+
+    def _tell_sinks(self, untold: list[tuple[DecisionRecord, float]]) -> None:
+        for record, seconds in untold:
+            self._with.tell(replace(record, total_seconds=seconds))
 
 
 def _without_request(case: _Case, outcome: Outcome) -> DecisionRecord:

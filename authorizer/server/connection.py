@@ -70,6 +70,12 @@ def _failed(error: BaseException | None) -> Said:
     return replace(error_said(501, "a fault of the authorizer; see its log"), is_last=True)
 
 
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    """Have aiohttp take what was read; where it has not begun yet, it will look by itself."""
+    if waiter is not None:
+        waiter.set_result(None)
+
+
 def due_after(message: RawRequestMessage, data: bytes) -> int:
     """Return how many bytes of a request are still to come when `data`, with all its head, is read.
 
@@ -86,6 +92,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_asking",
+        "_begun",
         "_due",
         "_endpoint",
         "_entered",
@@ -125,6 +132,7 @@ class Connection(web.RequestHandler):
         self._held = b""
         self._limits = limits
         self._entered = False
+        self._begun = False
         # Bytes of the newest request that are still to come. Once that is unknown, it remains so.
         self._due = 0
         # What is read of a head that has no end yet, and the timer that runs meanwhile.
@@ -141,6 +149,11 @@ class Connection(web.RequestHandler):
             super().connection_made(transport)
         else:
             transport.abort()  # type: ignore[attr-defined] # a stream has it
+
+    async def start(self) -> None:
+        """Take what is read for aiohttp, one request after the other."""
+        self._begun = True
+        await super().start()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget it."""
@@ -188,7 +201,7 @@ class Connection(web.RequestHandler):
         self._end_head()
         if short_way is not None and not self._goes(short_way):
             short_way.refuser.let_come()
-            waiter.set_result(None)  # type: ignore[union-attr] # it is there while it is idle
+            _wake(waiter)
 
     def _goes(self, short_way: ShortWay) -> bool:
         """Have the newest request go the short way, and say whether it does."""
@@ -295,8 +308,8 @@ class Connection(web.RequestHandler):
         """
         waiter = self._waiter
         return (
-            waiter is not None
-            and not waiter.done()
+            (not self._begun if waiter is None else not waiter.done())
+            and not self._messages
             and self._due == 0
             and not self._head_bytes
             and not self._paused

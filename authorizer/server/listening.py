@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.config.addresses import TcpAddress, parse_listener
 from authorizer.errors import ConfigError
-from authorizer.server.accepting import Rescue
+from authorizer.server.accepting import Crowd, Rescue
 
 if TYPE_CHECKING:
     import ssl
@@ -114,16 +114,18 @@ class Listener:
         self._endpoint = endpoint
         self._sockets = sockets
         self._others = others
-        self._servers: list[asyncio.Server | Rescue] = []
+        self._servers: list[asyncio.Server | Crowd | Rescue] = []
         self.address = address_of(sockets[0])
 
     async def start(self, context: ssl.SSLContext | None, handshake_timeout: float) -> None:
         """Serve, with a `context` TLS: a client has `handshake_timeout` seconds for that."""
         loop = asyncio.get_running_loop()
         timeout = None if context is None else handshake_timeout
+        crowd = Crowd(self._sockets, self._endpoint, context, timeout)
+        self._servers.append(crowd)
         for one in self._sockets:
             server = await loop.create_server(
-                self._endpoint,
+                crowd,
                 sock=one,
                 backlog=_BACKLOG,
                 ssl=context,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 _WEIGHT: Final = 1 / 16
 # That interval, before anybody knows. Seconds.
 _GUESS: Final = 0.001
+# What is left of `max_wait` while people are turned away: it is no burst then, but too much.
+_SHARE: Final = 0.1
 
 
 class Places:
@@ -20,7 +23,9 @@ class Places:
 
     To wait for longer than a burst lasts would only make every answer late. Nor does anybody get
     in line who would not have his turn in time, by how fast places are given back of late: a
-    refusal is worth something when it comes at once.
+    refusal is worth something when it comes at once. Where that happens the line is a tenth as
+    long, until `max_wait` has passed without it. A long one would stay long: nobody more would be
+    served, all of them later, and those for whom the estimate was too good refused late.
     """
 
     def __init__(
@@ -31,12 +36,14 @@ class Places:
         self._clock = clock
         self._taken = 0
         # Whoever has waited longest comes first; a place is handed over and never free meanwhile.
-        self._line: dict[asyncio.Future[None], None] = {}
+        self._line: dict[asyncio.Future[bool], None] = {}
         self._coming = 0
         # The seconds between two places that are given back while all are taken, and since when
         # the next is waited for.
         self._interval = _GUESS
         self._since = 0.0
+        # When somebody was turned away last.
+        self._turned_away = -math.inf
 
     @property
     def taken(self) -> int:
@@ -71,10 +78,17 @@ class Places:
         ahead = self._taken + len(self._line) + coming - self._limit
         if ahead < 0:
             return False
+        now = self._clock()
         interval = self._interval
         if self._taken == self._limit:
-            interval = max(interval, self._clock() - self._since)
-        return not self._max_wait or (ahead + 1) * interval > self._max_wait
+            interval = max(interval, now - self._since)
+        is_burst = now - self._turned_away > self._max_wait
+        may_wait = self._max_wait if is_burst else self._max_wait * _SHARE
+        return not self._max_wait or (ahead + 1) * interval > may_wait
+
+    def turn_away(self) -> None:
+        """Take note that somebody has got no place."""
+        self._turned_away = self._clock()
 
     def take_free(self) -> bool:
         """Take a place if there is one now, and say whether there was."""
@@ -93,21 +107,28 @@ class Places:
         if self.take_free():
             return True
         if self.hopeless():
+            self.turn_away()
             return False
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
         self._line[turn] = None
+        timer = loop.call_later(self._max_wait, self._end_wait, turn)
         try:
-            await asyncio.wait((turn,), timeout=self._max_wait)
+            return await turn
         except asyncio.CancelledError:
-            if turn.done():
+            self._line.pop(turn, None)
+            if not turn.cancelled() and turn.result():
                 self.give_back()  # it was handed over in the same moment
-            else:
-                del self._line[turn]
             raise
-        if turn.done():
-            return True
-        del self._line[turn]
-        return False
+        finally:
+            timer.cancel()
+
+    def _end_wait(self, turn: asyncio.Future[bool]) -> None:
+        # Who is in line no more has a place, or has hung up.
+        if not turn.done():
+            del self._line[turn]
+            self.turn_away()
+            turn.set_result(False)
 
     def give_back(self) -> None:
         """Give back a place that was taken."""
@@ -115,9 +136,10 @@ class Places:
             now = self._clock()
             self._interval += (now - self._since - self._interval) * _WEIGHT
             self._since = now
-        if self._line:
+        while self._line:
             turn = next(iter(self._line))
             del self._line[turn]
-            turn.set_result(None)
-        else:
-            self._taken -= 1
+            if not turn.done():  # else he has hung up just now
+                turn.set_result(True)
+                return
+        self._taken -= 1

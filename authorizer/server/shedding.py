@@ -78,6 +78,7 @@ class Shedding:
             or not is_one_question(data)
         ):
             return None
+        ours.places.turn_away()
         record = DecisionRecord(decision_id=new_decision_id(), outcome=OVERLOADED)
         ours.tell(record)
         return record.decision_id.encode().join(self._pieces)

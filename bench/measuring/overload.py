@@ -60,12 +60,13 @@ class Became:
 class Overload:
     """A load, what became of it, and what it took.
 
-    `saturation` is the most decisions a second that the target made just before, one after the
-    other being asked for; 0 for one that decides nothing. `cpu` is the cores that each program
-    took, `recovery` the seconds until all was well again, `peak` the MiB of memory that the target
-    had at the most.
+    `closed` is how many decisions a second the target made just before for a closed loop, and
+    `saturation` the most for an open one; 0 for one that decides nothing. `cpu` is the cores that
+    each program took, `recovery` the seconds until all was well again, `peak` the MiB of memory
+    that the target had at the most.
     """
 
+    closed: float
     saturation: float
     became: Became
     cpu: dict[str, float]

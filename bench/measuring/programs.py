@@ -185,8 +185,8 @@ def pdp(folder: Path) -> Iterator[Running]:
         yield running
 
 
-# Longer than anybody should have it: a service that is full is to show as slow.
-PATIENT: Final[Mapping[str, object]] = {"deadline": "5s"}
+# Longer than anybody should have them: a service that is full is to show as slow.
+PATIENT: Final[Mapping[str, object]] = {"deadline": "5s", "max_wait": "5s"}
 
 
 def authorizer_arguments(

@@ -15,7 +15,7 @@ from polling import eventually
 
 from authorizer.config.origin import Origin
 from authorizer.errors import ConfigError
-from authorizer.server.accepting import Rescue
+from authorizer.server.accepting import Crowd, Rescue
 from authorizer.server.listening import address_of, bind
 
 if TYPE_CHECKING:
@@ -109,6 +109,37 @@ async def test_a_handshake_that_fails_is_nobodys_fault(caplog: pytest.LogCapture
         writer.close()
         rescue.close()
     assert caplog.records == []
+
+
+async def test_a_crowd_is_let_in_in_a_few_turns_of_the_event_loop() -> None:
+    """The loop itself takes one in each."""
+    names: list[str] = []
+    loop = asyncio.get_running_loop()
+    with listening() as one:
+        crowd = Crowd([one], lambda: Taken(names, "here"), None, None)
+        clients = connect(one, 80)
+        async with await loop.create_server(crowd, sock=one):
+            turns = 0
+            while len(names) < 80:
+                await asyncio.sleep(0)
+                turns += 1
+                assert turns < 40
+            crowd.close()
+        closed(clients)
+
+
+async def test_a_crowd_that_is_closed_takes_nobody_more() -> None:
+    names: list[str] = []
+    with listening() as one, listening() as other:
+        crowd = Crowd([other], lambda: Taken(names, "here"), None, None)
+        clients = connect(other, 3)
+        crowd()
+        crowd.close()
+        rescue = Rescue([one], lambda: Taken(names, "later"), None, None)
+        clients += connect(one, 1)
+        await eventually(lambda: names == ["later"])
+        rescue.close()
+        closed(clients)
 
 
 def bound(text: str, processes: int) -> list[socket.socket]:

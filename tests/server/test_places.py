@@ -88,13 +88,48 @@ async def test_nobody_gets_in_line_who_would_not_have_his_turn_in_time() -> None
     assert places.waiting == 5
     assert not any(one.result() for one in waiting if one.done())
     assert places.hopeless()
-    now += 0.1
-    places.give_back()
-    assert not places.hopeless()
-    assert places.hopeless(coming=1)
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_while_somebody_is_turned_away_the_line_is_a_tenth_as_long() -> None:
+    now = 0.0
+    places = Places(1, max_wait=0.5, clock=lambda: now)
+    for _ in range(200):
+        assert places.take_free()
+        now += 0.04
+        places.give_back()
+    assert places.take_free()
+    assert not places.hopeless(coming=11)
+    assert places.hopeless(coming=12)
+    places.turn_away()
+    assert not places.hopeless()
+    assert places.hopeless(coming=1)
+    now += 0.49
+    places.give_back()
+    assert places.take_free()
+    places.turn_away()
+    now += 0.02
+    places.give_back()
+    assert places.take_free()
+    assert places.hopeless(coming=1)
+    # As long as somebody may wait, nobody was turned away: it is over.
+    for _ in range(200):
+        now += 0.04
+        places.give_back()
+        assert places.take_free()
+    assert not places.hopeless(coming=11)
+
+
+async def test_who_waits_for_too_long_is_turned_away_as_well() -> None:
+    places = Places(1, max_wait=0.05)
+    assert places.take_free()
+    assert not places.hopeless(coming=6)
+    assert not await places.take()
+    places.give_back()
+    assert places.take_free()
+    assert places.hopeless(coming=6)
 
 
 async def test_nobody_gets_in_line_while_no_place_is_given_back_at_all() -> None:
@@ -134,6 +169,17 @@ async def test_who_hangs_up_in_line_takes_no_place_along(
         places.give_back()
     assert (places.taken, places.waiting) == (0, 0)
     assert await places.take()
+
+
+async def test_a_place_is_not_handed_to_who_has_hung_up_in_the_same_moment() -> None:
+    places = Places(1, max_wait=FOREVER)
+    assert await places.take()
+    gone, waiting = [asyncio.create_task(places.take()) for _ in range(2)]
+    await eventually(lambda: places.waiting == 2)
+    gone.cancel()
+    places.give_back()
+    assert await waiting
+    assert (places.taken, places.waiting) == (1, 0)
 
 
 @given(st.lists(st.sampled_from(["take", "give back", "hang up", "turn"]), max_size=40))
@@ -191,6 +237,7 @@ async def test_a_burst_is_answered_from_the_line_and_an_overload_refused_at_once
         release.set()
         answers = [await wire.answer() for wire in wires]
         assert sorted(answer.status for answer in answers) == [200, 200, 501, 501, 501, 501]
+        await eventually(lambda: not places.hopeless(coming=4))
         for wire in wires:
             wire.send(post())
         assert [(await wire.answer()).status for wire in wires] == [200] * 6

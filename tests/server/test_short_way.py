@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -346,3 +348,59 @@ async def test_who_comes_in_one_turn_gets_in_line_only_with_a_turn_in_time() -> 
         for connection, _ in ends:
             connection.connection_lost(None)
         await eventually(lambda: service.collaborators.places.waiting == 0)
+
+
+def asking_at_once(
+    stack: contextlib.ExitStack, service: Service, count: int
+) -> list[socket.socket]:
+    """Connect and ask while the event loop does neither accept nor read."""
+    at = service.listeners.address
+    clients = [
+        stack.enter_context(socket.create_connection((at.host, at.port))) for _ in range(count)
+    ]
+    for client in clients:
+        client.sendall(post())
+        client.settimeout(5.0)
+    return clients
+
+
+async def statuses(clients: list[socket.socket]) -> list[bytes]:
+    """Return the status of one answer on each connection."""
+    heads = [await asyncio.to_thread(client.recv, 65536) for client in clients]
+    return [head.split()[1] for head in heads]
+
+
+async def test_who_asks_before_aiohttp_has_begun_with_the_connection_is_answered_as_well() -> None:
+    async with serving() as service:
+        with contextlib.ExitStack() as stack:
+            clients = asking_at_once(stack, service, 5)
+            assert await statuses(clients) == [b"200"] * 5
+            for client in clients:
+                client.sendall(post())
+            assert await statuses(clients) == [b"200"] * 5
+        assert by_aiohttp(service) == 0
+
+
+async def test_who_asks_another_thing_before_aiohttp_has_begun_is_answered_by_it() -> None:
+    async with serving() as service:
+        with contextlib.ExitStack() as stack:
+            [client] = asking_at_once(stack, service, 1)
+            client.sendall(b"GET /version HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = b""
+            while got.count(b"HTTP/1.1 200 OK") < 2:
+                got += await asyncio.to_thread(client.recv, 65536)
+        assert by_aiohttp(service) >= 1
+
+
+async def test_a_crowd_that_comes_when_there_is_no_place_is_refused_unread() -> None:
+    async with serving(max_in_flight=1, max_wait=0.0, deadline=30.0) as service:
+        release = held(service)
+        async with await service.connect() as wire:
+            wire.send(post())
+            await eventually(lambda: service.collaborators.places.taken == 1)
+            with contextlib.ExitStack() as stack:
+                clients = asking_at_once(stack, service, 50)
+                assert await statuses(clients) == [b"501"] * 50
+            assert by_aiohttp(service) == 0
+            release.set()
+            assert (await wire.answer()).status == 200
