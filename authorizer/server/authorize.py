@@ -147,56 +147,48 @@ class Authorizer:
         self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
     ) -> Said | asyncio.Task[Said]:
         """Decide at once what waits for no PDP, else begin to. Its place is given back."""
-        task = None
-        try:
-            found = self._begun(case, headers, body)
-            if isinstance(found, DecisionRecord):
-                return self._said(case, found)
-            task = self._loop.create_task(self._waited(case, found), name="decision")
-            task.add_done_callback(partial(self._left, case, found))
-        except MalformedRequest as error:
-            return self._said(case, *_malformed(case, error))
-        except Exception as error:  # noqa: BLE001 - as in `_waited`
-            return self._said(case, self._failed(case, error))
-        else:
-            return task
-        finally:
-            if task is None:
-                self._with.places.give_back()
+        begun = self._begun(case, headers, body)
+        if isinstance(begun, Said):
+            self._with.places.give_back()
+            return begun
+        task = self._loop.create_task(self._waited(case, begun), name="decision")
+        task.add_done_callback(partial(self._left, case, begun))
+        return task
 
     async def _in_line(self, case: _Case, headers: CIMultiDictProxy[str], body: bytes) -> Said:
         """Decide once there is a place, or say that there was none in time."""
         if not await self._with.places.take():
             return self._said(case, _without_request(case, OVERLOADED))
         try:
-            found = self._begun(case, headers, body)
-            if isinstance(found, DecisionRecord):
-                return self._said(case, found)
-            return await self._waited(case, found)
-        except MalformedRequest as error:
-            return self._said(case, *_malformed(case, error))
-        except Exception as error:  # noqa: BLE001 - as in `_waited`
-            return self._said(case, self._failed(case, error))
+            begun = self._begun(case, headers, body)
+            return begun if isinstance(begun, Said) else await self._waited(case, begun)
         finally:
             self._with.places.give_back()
 
     def _begun(
         self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
-    ) -> DecisionRecord | Coroutine[Any, Any, DecisionRecord]:
-        """Read the question, and return its decision or what gives it. Raises MalformedRequest."""
+    ) -> Said | Coroutine[Any, Any, DecisionRecord]:
+        """Read the question, and return its answer, or what waits for the PDP. Raises nothing."""
         snapshot = case.snapshot
         # Oathkeeper passes on the caller's own; a profile may want its token.
         authorization = tuple(headers.getall("Authorization", ()))
-        case.access = snapshot.repeats.request(body, authorization) or decode(
-            body, authorization, known=snapshot.kept.extra_of
-        )
-        return self._with.decide(
-            case.access,
-            snapshot,
-            self._with.pdp,
-            decision_id=case.decision_id,
-            deadline=Deadline(case.started + self._settings.deadline * _PDP_SHARE),
-        )
+        try:
+            case.access = snapshot.repeats.request(body, authorization) or decode(
+                body, authorization, known=snapshot.kept.extra_of
+            )
+            found = self._with.decide(
+                case.access,
+                snapshot,
+                self._with.pdp,
+                decision_id=case.decision_id,
+                deadline=Deadline(case.started + self._settings.deadline * _PDP_SHARE),
+            )
+        except MalformedRequest as error:
+            outcome = Refused(Reason.MALFORMED_REQUEST, str(error))
+            return self._said(case, _without_request(case, outcome), error.pointer)
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            return self._said(case, self._failed(case, error))
+        return self._said(case, found) if isinstance(found, DecisionRecord) else found
 
     async def _waited(self, case: _Case, deciding: Coroutine[Any, Any, DecisionRecord]) -> Said:
         """Return the answer when it is decided, or when it should have been."""
@@ -244,12 +236,20 @@ class Authorizer:
         return _without_request(case, outcome)
 
     def _said(self, case: _Case, record: DecisionRecord, pointer: str | None = None) -> Said:
+        """Return the answer, and have all sinks told of it soon. Raises nothing."""
         # The engine has done so; this is for what it never saw (overloaded, a fault of ours).
         record = observed(record, case.snapshot)
-        seconds = time.monotonic() - case.started
+        try:
+            said = self._answer(record, pointer)
+        except Exception as error:  # noqa: BLE001 - as in `_waited`
+            record = observed(self._failed(case, error), case.snapshot)
+            said = self._answer(record)
         if not self._untold:
             self._loop.call_soon(self._tell_soon)
-        self._untold.append((record, seconds))
+        self._untold.append((record, time.monotonic() - case.started))
+        return said
+
+    def _answer(self, record: DecisionRecord, pointer: str | None = None) -> Said:
         said = answer(record, unavailable_status=self._settings.unavailable_status, pointer=pointer)
         is_last = record.outcome.reason in _HALF_READ or self._with.readiness.draining
         return Said(said.status, header_lines(said.headers), said.body, is_last)
@@ -267,11 +267,6 @@ class Authorizer:
 
 def _without_request(case: _Case, outcome: Outcome) -> DecisionRecord:
     return DecisionRecord(decision_id=case.decision_id, outcome=outcome)
-
-
-def _malformed(case: _Case, error: MalformedRequest) -> tuple[DecisionRecord, str]:
-    outcome = Refused(Reason.MALFORMED_REQUEST, str(error))
-    return _without_request(case, outcome), error.pointer
 
 
 def _late(case: _Case) -> DecisionRecord:
