@@ -82,6 +82,22 @@ async def test_a_deny_is_403(service: Service) -> None:
     assert answer.json["detail"] == "nothing there"
 
 
+async def test_a_decision_that_cannot_be_said_is_a_fault_of_ours_and_no_allow(
+    service: Service,
+) -> None:
+    async def allow(request: AccessRequest, _: Deadline) -> DecisionRecord:
+        headers = {"X-User\r\nX-Admin": request.subject}
+        return DecisionRecord(
+            decision_id="d", outcome=Allow(Reason.POLICY_ALLOW), response_headers=headers
+        )
+
+    service.decision.rule = allow
+    answer = await service.ask()
+    assert (answer.status, answer.json["reason"]) == (501, "internal_error")
+    assert "x-admin" not in answer.headers
+    await eventually(lambda: service.sink.reasons == ["internal_error"])
+
+
 @pytest.mark.parametrize("status", [501, 503])
 async def test_what_nobody_could_decide_is_the_status_that_was_configured(status: int) -> None:
     async def unavailable(_: AccessRequest, __: Deadline) -> DecisionRecord:
