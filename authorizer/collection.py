@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # How many containers there are more than at its last look when the collector looks at the new
-# ones. Python's own 700 are few: 128 requests that come at a time are some thousands, which go when
-# they are answered. With 700, looking took 100 us of each of their decisions, with this 20.
+# ones. Python's own 700 are few: requests that come at a time are some thousands, which go when
+# they are answered. Of a decision of *distinct* (docs/performance.md), looking took 49 us with 32
+# in flight and 128 with 128; now 3 and 27. The longest look, that at all, is as long as before.
 _MANY: Final = 10_000
 
 
