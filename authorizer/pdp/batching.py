@@ -200,30 +200,29 @@ class _Call(msgspec.Struct, eq=False):
         return [waiter for question in self.questions.values() for waiter in question.waiters]
 
 
-class _Lane:
-    """What is asked, and what gathers, about one principal."""
+class _Lane(msgspec.Struct, eq=False):
+    """What is asked, and what gathers, about one principal.
 
-    __slots__ = ("_calls", "_gathering", "_key", "_pdp", "_principal")
+    `calls` are under way, or as soon as the event loop comes to it. `gathering` may still be
+    joined: one of them that has not begun, or the next.
+    """
 
-    def __init__(self, pdp: BatchingPdp, principal: Principal, key: Key) -> None:
-        self._pdp = pdp
-        self._principal = principal
-        self._key = key
-        # Under way, or as soon as the event loop comes to it.
-        self._calls: list[_Call] = []
-        # What may still be joined: one of the above that has not begun, or the next.
-        self._gathering: _Call | None = None
+    pdp: BatchingPdp
+    principal: Principal
+    key: Key
+    calls: list[_Call] = []
+    gathering: _Call | None = None
 
     async def ask(self, question: _Question, request_id: str, deadline: Deadline) -> PdpAnswer:
         """Return the answer to a question, or raise why there is none."""
         waiter = _Waiter(question, request_id, deadline)
         try:
-            if self._calls:
+            if self.calls:
                 self._place(waiter)
             else:
                 await self._lead(waiter)
             if waiter.outcome is None:
-                woken = waiter.woken = self._pdp.loop.create_future()
+                woken = waiter.woken = self.pdp.loop.create_future()
                 try:
                     await woken
                 except asyncio.CancelledError:
@@ -242,10 +241,10 @@ class _Lane:
         question.waiters.append(waiter)
         call = _Call()
         call.add(question)
-        self._calls.append(call)
-        if self._pdp.in_flight:
+        self.calls.append(call)
+        if self.pdp.in_flight:
             # The PDP is busy: whoever else is ready now, in this turn of the event loop, may join.
-            self._gathering = call
+            self.gathering = call
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError:
@@ -262,7 +261,7 @@ class _Lane:
     def _place(self, waiter: _Waiter) -> None:
         """Put a waiter to the same question where that is asked already, else to the next call."""
         text = waiter.question.text
-        for call in self._calls:
+        for call in self.calls:
             if same := call.questions.get(text):
                 self._join(same, call, waiter)
                 return
@@ -270,13 +269,13 @@ class _Lane:
 
     def _gather(self, waiter: _Waiter) -> None:
         question = waiter.question
-        call = self._gathering
-        if call is not None and not call.has_room_for(question, self._pdp.limits):
+        call = self.gathering
+        if call is not None and not call.has_room_for(question, self.pdp.limits):
             self._send(call)
             call = None
         if call is None:
-            call = self._gathering = _Call()
-            call.timer = self._pdp.loop.call_later(self._pdp.limits.patience, self._send, call)
+            call = self.gathering = _Call()
+            call.timer = self.pdp.loop.call_later(self.pdp.limits.patience, self._send, call)
         same = call.questions.get(question.text)
         if same is None:
             call.add(question)
@@ -292,15 +291,15 @@ class _Lane:
         self._close(call)
         if not call.questions:
             return  # whoever asked has left
-        if call not in self._calls:
-            self._calls.append(call)
+        if call not in self.calls:
+            self.calls.append(call)
         if call.task is None:
-            call.task = self._pdp.spawn(self._make(call))
+            call.task = self.pdp.spawn(self._make(call))
 
     def _close(self, call: _Call) -> None:
         """Let nobody join a call any more."""
-        if self._gathering is call:
-            self._gathering = None
+        if self.gathering is call:
+            self.gathering = None
         if call.timer is not None:
             call.timer.cancel()
 
@@ -315,13 +314,13 @@ class _Lane:
         else:
             deadline = max((one.deadline for one in call.waiters), key=lambda one: one.at)
             single = len(questions) == 1
-            request_id = questions[0].waiters[0].request_id if single else self._pdp.new_id()
+            request_id = questions[0].waiters[0].request_id if single else self.pdp.new_id()
             checks = [check for question in questions for check in question.checks]
         call.deadline = deadline
-        self._pdp.in_flight += 1
+        self.pdp.in_flight += 1
         try:
-            answer = await self._pdp.inner.check(
-                self._principal, checks, deadline=deadline, request_id=request_id
+            answer = await self.pdp.inner.check(
+                self.principal, checks, deadline=deadline, request_id=request_id
             )
             _share(questions, answer, request_id)
         except PdpRejected as error:
@@ -341,7 +340,7 @@ class _Lane:
         except Exception as error:  # noqa: BLE001 - theirs to judge, each of them
             _tell(call.waiters, error)
         finally:
-            self._pdp.in_flight -= 1
+            self.pdp.in_flight -= 1
             self._end(call)
 
     def _ask_singly(self, call: _Call) -> None:
@@ -373,7 +372,7 @@ class _Lane:
                 return
             call.expiry.cancel()
         call.expires_at = deadline.at
-        call.expiry = self._pdp.loop.call_later(deadline.remaining(), self._expire, call)
+        call.expiry = self.pdp.loop.call_later(deadline.remaining(), self._expire, call)
 
     def _expire(self, call: _Call) -> None:
         """Let the waiters go whose time is up; one with the call's own deadline hears of that."""
@@ -413,13 +412,13 @@ class _Lane:
         for question in call.questions.values():
             question.waiters.clear()
         call.questions.clear()
-        if call not in self._calls:
+        if call not in self.calls:
             return
-        self._calls.remove(call)
-        if self._gathering is not None:
-            self._send(self._gathering)
-        elif not self._calls:
-            self._pdp.forget(self._key)
+        self.calls.remove(call)
+        if self.gathering is not None:
+            self._send(self.gathering)
+        elif not self.calls:
+            self.pdp.forget(self.key)
 
 
 def _share(questions: Sequence[_Question], answer: PdpAnswer, request_id: str) -> None:

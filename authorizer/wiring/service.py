@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from authorizer import __version__
+from authorizer.collection import seldom_collected
 from authorizer.engine import begin
 from authorizer.instrumentation import logging as log
 from authorizer.instrumentation.abandoned import Abandoned
@@ -138,6 +139,7 @@ async def start(
     rule_files = [Path(path) for path in loaded.settings.rules.paths]
     # Before they are read, so that what is saved meanwhile is not missed.
     seen = fingerprint(rule_files)
+    stack.enter_context(seldom_collected())
     current = Current(build_snapshot(loaded))
     running_log = log.start(
         loaded.settings.log, shared=None if inherited is None else inherited.log
