@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # How many containers there are more than at its last look when the collector looks at the new
 # ones. Python's own 700 are few: requests that come at a time are some thousands, which go when
 # they are answered. Of a decision of *distinct* (docs/performance.md), looking took 49 us with 32
-# in flight and 128 with 128; now 3 and 27. The longest look, that at all, is as long as before.
+# in flight and 128 with 128; now 3 and 27. One look is longer for that, by a millisecond or so.
 _MANY: Final = 10_000
 
 
