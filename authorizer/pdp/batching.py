@@ -413,6 +413,8 @@ class _Lane:
         for question in call.questions.values():
             question.waiters.clear()
         call.questions.clear()
+        # What a cancelled task raised knows its frames, and they know the call.
+        call.task = None
         if call not in self._calls:
             return
         self._calls.remove(call)
