@@ -153,6 +153,6 @@ def test_a_set_that_has_grown_is_no_reason_to_look_through_all() -> None:
         built: list[Any] = [[] for _ in range(gc.get_freeze_count())]
     for _ in range(3):
         with uncollected():
-            rebuilt = [[] for _ in built]
+            rebuilt: list[Any] = [[] for _ in built]
         built = rebuilt
     assert gone() is not None

@@ -358,7 +358,7 @@ def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
 
 
 def test_failures_leave_nothing_to_the_garbage_collector() -> None:
-    """In an outage each question is one, and what a reload freezes is never collected."""
+    """In an outage each question is one, and what a reload freezes is hardly ever collected."""
 
     async def story() -> None:
         pdp = batching(SlowPdp(fails=lambda _: PdpUnavailable("slow", "down")))
@@ -381,7 +381,7 @@ def test_failures_leave_nothing_to_the_garbage_collector() -> None:
 
 
 def test_calls_that_were_given_up_leave_nothing_to_the_garbage_collector() -> None:
-    """While a PDP hangs that is most of them, and what a reload freezes is never collected."""
+    """While a PDP hangs that is most of them; what a reload freezes is hardly ever collected."""
 
     async def give_up(pdp: BatchingPdp, inner: SlowPdp) -> None:
         asking = asks(pdp, "1", "2", "3")

@@ -254,7 +254,7 @@ async def test_a_flood_of_connections_takes_a_bounded_number_and_bounded_memory(
 async def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(
     service: Service, text: bytes
 ) -> None:
-    """What a reload freezes, as it does with all that are open then, is never collected."""
+    """A reload freezes all that are open then, and that is hardly ever collected."""
     gc.collect()
     gc.disable()
     try:
