@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from freeports import free_port
@@ -18,6 +18,7 @@ from authorizer.source.yaml import load_yaml
 from authorizer.wiring.service import start
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RULES = """
@@ -139,3 +140,73 @@ async def test_a_service_decides_with_it(tmp_path: Path) -> None:
         await start(load(config), stack)
         assert looks_while_so_many_are_new(5_000) == 0
     assert gc.get_threshold() == before
+
+
+class Link:
+    """One of a ring, which nobody but the collector takes apart."""
+
+    def __init__(self) -> None:
+        self.next: Link = self
+
+
+def ring(size: int) -> Link:
+    links = [Link() for _ in range(size)]
+    for one, other in zip(links, [*links[1:], links[0]], strict=True):
+        one.next = other
+    return links[0]
+
+
+def each(first: Link) -> Iterator[Link]:
+    yield first
+    link = first.next
+    while link is not first:
+        yield link
+        link = link.next
+
+
+@pytest.fixture
+def settled() -> Iterator[None]:
+    """Have what lives now frozen, and known to be."""
+    gc.disable()  # so that nothing is collected by chance
+    try:
+        for _ in range(2):
+            with uncollected():
+                pass
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+@pytest.mark.usefixtures("settled")
+def test_what_became_garbage_when_it_was_frozen_is_collected_once_it_is_much() -> None:
+    """Else each reload would keep some of the requests that were in hand."""
+    alive: weakref.WeakSet[Link] = weakref.WeakSet()
+    size = gc.get_freeze_count() // 100
+    most = 0
+    for _ in range(40):
+        in_hand = ring(size)
+        alive.update(each(in_hand))
+        with uncollected():
+            pass
+        del in_hand
+        most = max(most, len(alive))
+    # Of each there are two: the link, and what refers to it weakly.
+    assert 5 * size < most < 10 * size
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_set_that_has_grown_is_no_reason_to_look_through_all() -> None:
+    """That takes as long as the set is large, and there is nothing to find."""
+    little = ring(1)
+    gone = weakref.ref(little)
+    with uncollected():
+        pass
+    del little
+    with uncollected():
+        built: list[Any] = [[] for _ in range(gc.get_freeze_count())]
+    for _ in range(3):
+        with uncollected():
+            rebuilt: list[Any] = [[] for _ in built]
+        built = rebuilt
+    assert gone() is not None

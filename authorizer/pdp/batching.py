@@ -412,6 +412,8 @@ class _Lane(msgspec.Struct, eq=False):
         for question in call.questions.values():
             question.waiters.clear()
         call.questions.clear()
+        # What a cancelled task raised knows its frames, and they know the call.
+        call.task = None
         if call not in self.calls:
             return
         self.calls.remove(call)

@@ -165,6 +165,8 @@ class Connection(web.RequestHandler):
             self._entered = False
             self._limits.connections.leave()
         super().connection_lost(exc)
+        # It knows this connection, so that the two would be left to the garbage collector.
+        self._newest_body = None
 
     def data_received(self, data: bytes) -> None:
         """Read on, and hang up on who takes too long or too much for the head of a request."""

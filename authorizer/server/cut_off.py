@@ -95,12 +95,11 @@ class CutOff:
         _: TracebackType | None,
     ) -> None:
         self._all.remove(self)
+        task = self._task
+        # What a cancelled task raised knows its frames, and one of them knows this.
+        del self._task
         # As in asyncio.timeout: whoever else cancels the task meanwhile has its way.
-        if (
-            self._is_cut
-            and self._task.uncancel() <= self._cancelling
-            and kind is asyncio.CancelledError
-        ):
+        if self._is_cut and task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error
 
     @property

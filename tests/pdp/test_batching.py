@@ -358,7 +358,7 @@ def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
 
 
 def test_failures_leave_nothing_to_the_garbage_collector() -> None:
-    """In an outage each question is one, and what a reload freezes is never collected."""
+    """In an outage each question is one, and what a reload freezes is hardly ever collected."""
 
     async def story() -> None:
         pdp = batching(SlowPdp(fails=lambda _: PdpUnavailable("slow", "down")))
@@ -371,6 +371,35 @@ def test_failures_leave_nothing_to_the_garbage_collector() -> None:
                 )
                 assert {type(one) for one in failed} == {PdpUnavailable}
                 del failed
+        assert gc.collect() < 10
+
+    gc.disable()
+    try:
+        run(story())
+    finally:
+        gc.enable()
+
+
+def test_calls_that_were_given_up_leave_nothing_to_the_garbage_collector() -> None:
+    """While a PDP hangs that is most of them; what a reload freezes is hardly ever collected."""
+
+    async def give_up(pdp: BatchingPdp, inner: SlowPdp) -> None:
+        asking = asks(pdp, "1", "2", "3")
+        await asyncio.sleep(TAKES / 2)  # so that the last two are asked too, in a task of its own
+        assert [call.end for call in inner.seen] == [None, None]
+        for task in asking:
+            task.cancel()
+        await asyncio.wait(asking)
+        assert await is_empty(pdp)
+        assert all(call.cancelled for call in inner.seen)
+        inner.seen.clear()
+
+    async def story() -> None:
+        pdp = batching(inner := SlowPdp(), patience=TAKES / 4)
+        await give_up(pdp, inner)
+        gc.collect()
+        for _ in range(5):
+            await give_up(pdp, inner)
         assert gc.collect() < 10
 
     gc.disable()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import socket
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from polling import eventually
 from processes import memory
-from serving import BODY, Wire, post, serving
+from serving import BODY, Wire, held, post, serving
 
 from authorizer.instrumentation.metrics import CUT_REASONS
 from authorizer.model import Allow, DecisionRecord, Reason
 from authorizer.server import connection
+from authorizer.server.connection import Connection
 from authorizer.server.connections import Cut
+from authorizer.server.cut_off import CutOff
 
 if TYPE_CHECKING:
     from serving import Service
@@ -245,6 +248,43 @@ async def test_a_flood_of_connections_takes_a_bounded_number_and_bounded_memory(
         wire.send(post())
         assert (await wire.answer()).status == 200
     assert set(service.cut) == {Cut.TOO_MANY}
+
+
+@pytest.mark.parametrize("text", [post(), CHUNKED, post()[:-1], b"POST"])
+async def test_a_connection_that_is_over_leaves_nothing_to_the_garbage_collector(
+    service: Service, text: bytes
+) -> None:
+    """A reload freezes all that are open then, and that is hardly ever collected."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with await service.connect() as wire:
+            wire.send(text)
+            await eventually(lambda: alive(Connection) == 1)
+            if text in (post(), CHUNKED):
+                assert (await wire.answer()).status == 200
+        await eventually(lambda: alive(Connection) == 0)
+    finally:
+        gc.enable()
+
+
+async def test_who_hangs_up_while_he_is_decided_leaves_nothing_to_the_garbage_collector() -> None:
+    async with serving(deadline=30.0) as service:
+        held(service)
+        gc.collect()
+        gc.disable()
+        try:
+            async with await service.connect() as wire:
+                wire.send(post())
+                await eventually(lambda: service.decision.asked)
+            await eventually(lambda: service.abandoned)
+            await eventually(lambda: alive(Connection) == alive(CutOff) == 0)
+        finally:
+            gc.enable()
+
+
+def alive(kind: type) -> int:
+    return sum(type(one) is kind for one in gc.get_objects())
 
 
 def test_every_way_to_be_hung_up_on_has_a_metric() -> None:

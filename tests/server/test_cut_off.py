@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -95,3 +97,26 @@ async def test_an_error_that_comes_while_it_is_cut_stays_that_error() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_a_task_that_was_cancelled_leaves_nothing_to_the_garbage_collector() -> None:
+    """Its frames know all of the request, the rules that it is decided by among it."""
+    cut_offs = CutOffs()
+
+    async def ask() -> None:
+        own = cut_offs.after(LONG)
+        with own:
+            await asyncio.sleep(LONG)
+
+    gc.disable()
+    try:
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        alive = weakref.ref(task)
+        del task
+        await asyncio.sleep(0)
+        assert alive() is None
+    finally:
+        gc.enable()
