@@ -97,10 +97,12 @@ class Authorizer:
             return self._said(case, _without_request(case, refused))
         if self._with.places.take_free():
             return self._placed(case, headers, body)
-        self._with.places.announce()
-        task = self._loop.create_task(self._in_line(case, headers, body), name="decision")
+        turn = self._with.places.line_up()
+        if turn is None:
+            return self._said(case, _without_request(case, OVERLOADED))
+        task = self._loop.create_task(self._in_line(case, headers, body, turn), name="decision")
         # A task that is cancelled before its first step takes no step at all.
-        task.add_done_callback(partial(self._note_abandoned, case))
+        task.add_done_callback(partial(self._left_line, case, turn))
         return task
 
     async def authorize(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -138,7 +140,12 @@ class Authorizer:
         if isinstance(body, Refused):
             return self._said(case, _without_request(case, body))
         try:
-            return await self._in_line(case, headers, body)
+            if not await self._with.places.take():
+                return self._said(case, _without_request(case, OVERLOADED))
+            try:
+                return await self._decided(case, headers, body)
+            finally:
+                self._with.places.give_back()
         except asyncio.CancelledError:
             self._abandoned(case)
             raise
@@ -155,15 +162,21 @@ class Authorizer:
         task.add_done_callback(partial(self._left, case, begun))
         return task
 
-    async def _in_line(self, case: _Case, headers: CIMultiDictProxy[str], body: bytes) -> Said:
+    async def _in_line(
+        self,
+        case: _Case,
+        headers: CIMultiDictProxy[str],
+        body: bytes,
+        turn: asyncio.Future[bool],
+    ) -> Said:
         """Decide once there is a place, or say that there was none in time."""
-        if not await self._with.places.take():
+        if not await turn:
             return self._said(case, _without_request(case, OVERLOADED))
-        try:
-            begun = self._begun(case, headers, body)
-            return begun if isinstance(begun, Said) else await self._waited(case, begun)
-        finally:
-            self._with.places.give_back()
+        return await self._decided(case, headers, body)
+
+    async def _decided(self, case: _Case, headers: CIMultiDictProxy[str], body: bytes) -> Said:
+        begun = self._begun(case, headers, body)
+        return begun if isinstance(begun, Said) else await self._waited(case, begun)
 
     def _begun(
         self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
@@ -216,6 +229,10 @@ class Authorizer:
         """Have nothing left of a task that is over."""
         deciding.close()
         self._with.places.give_back()
+        self._note_abandoned(case, task)
+
+    def _left_line(self, case: _Case, turn: asyncio.Future[bool], task: asyncio.Task[Said]) -> None:
+        self._with.places.leave(turn)
         self._note_abandoned(case, task)
 
     def _note_abandoned(self, case: _Case, task: asyncio.Task[Said]) -> None:

@@ -36,7 +36,8 @@ class Places:
         self._clock = clock
         self._taken = 0
         # Whoever has waited longest comes first; a place is handed over and never free meanwhile.
-        self._line: dict[asyncio.Future[bool], None] = {}
+        # With each, the timer that ends his waiting.
+        self._line: dict[asyncio.Future[bool], asyncio.TimerHandle] = {}
         self._coming = 0
         # The seconds between two places that are given back while all are taken, and since when
         # the next is waited for.
@@ -102,31 +103,45 @@ class Places:
     def _have_come(self) -> None:
         self._coming = 0
 
+    def line_up(self) -> asyncio.Future[bool] | None:
+        """Get in line. It says by a future whether there was a place in time; None: it is hopeless.
+
+        Who has got in line calls `leave` at the end, whatever has become of it.
+        """
+        if self.hopeless():
+            self.turn_away()
+            return None
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[bool] = loop.create_future()
+        self._line[turn] = loop.call_later(self._max_wait, self._end_wait, turn)
+        return turn
+
+    def leave(self, turn: asyncio.Future[bool]) -> None:
+        """Give back the place that was waited for, or get out of the line."""
+        if turn.done() and not turn.cancelled():
+            if turn.result():
+                self.give_back()
+        else:
+            turn.cancel()
+            if timer := self._line.pop(turn, None):
+                timer.cancel()
+
     async def take(self) -> bool:
         """Take a place if there is one in time, and say whether there was."""
         if self.take_free():
             return True
-        if self.hopeless():
-            self.turn_away()
+        turn = self.line_up()
+        if turn is None:
             return False
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        self._line[turn] = None
-        timer = loop.call_later(self._max_wait, self._end_wait, turn)
         try:
             return await turn
         except asyncio.CancelledError:
-            self._line.pop(turn, None)
-            if not turn.cancelled() and turn.result():
-                self.give_back()  # it was handed over in the same moment
+            self.leave(turn)
             raise
-        finally:
-            timer.cancel()
 
     def _end_wait(self, turn: asyncio.Future[bool]) -> None:
-        # Who is in line no more has a place, or has hung up.
-        if not turn.done():
-            del self._line[turn]
+        del self._line[turn]
+        if not turn.done():  # else he has hung up just now
             self.turn_away()
             turn.set_result(False)
 
@@ -138,7 +153,7 @@ class Places:
             self._since = now
         while self._line:
             turn = next(iter(self._line))
-            del self._line[turn]
+            self._line.pop(turn).cancel()
             if not turn.done():  # else he has hung up just now
                 turn.set_result(True)
                 return

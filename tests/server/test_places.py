@@ -171,6 +171,31 @@ async def test_who_hangs_up_in_line_takes_no_place_along(
     assert await places.take()
 
 
+async def test_who_leaves_the_line_gives_back_what_he_got_there_and_nothing_else() -> None:
+    places = Places(1, max_wait=FOREVER)
+    assert places.take_free()
+    first, second = places.line_up(), places.line_up()
+    assert first is not None
+    assert second is not None
+    places.leave(first)
+    assert (places.taken, places.waiting) == (1, 1)
+    places.give_back()
+    assert second.result()
+    assert (places.taken, places.waiting) == (1, 0)
+    places.leave(second)
+    assert (places.taken, places.waiting) == (0, 0)
+
+
+async def test_who_was_turned_away_in_line_leaves_nothing() -> None:
+    places = Places(1, max_wait=0.02)
+    assert places.take_free()
+    turn = places.line_up()
+    assert turn is not None
+    assert not await turn
+    places.leave(turn)
+    assert (places.taken, places.waiting) == (1, 0)
+
+
 async def test_a_place_is_not_handed_to_who_has_hung_up_in_the_same_moment() -> None:
     places = Places(1, max_wait=FOREVER)
     assert await places.take()
