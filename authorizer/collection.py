@@ -75,7 +75,11 @@ def seldom_collected() -> Iterator[None]:
 
 
 def _look_through() -> None:
-    """Collect what is frozen, if so much has come to it that nobody builds anew."""
+    """Collect what is frozen, if so much has come to it that nobody builds anew.
+
+    That may be garbage, or live: many more connections. It takes as long as it takes to look at
+    all that lives: 45 ms with few routes, 160 ms with 10,000.
+    """
     frozen = gc.get_freeze_count()
     others = max(0, frozen - _frozen.built)
     if 0 < _frozen.least < others - frozen // _PARTS:

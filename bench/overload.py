@@ -47,8 +47,8 @@ ROUTES: Final = 1_000
 IN_FLIGHT: Final = 64  # of the closed loop
 SATURATION: Final = 3.0  # seconds of it
 # Rates at which the most is looked for, as shares of what the closed loop got; seconds of each.
-STEPS: Final = (0.6, 0.8, 1.0)
-STEP: Final = 4.0
+STEPS: Final = (0.6, 0.8, 0.9, 1.0, 1.1)
+STEP: Final = 3.0
 # More than the principals that are kept: each question is of somebody new.
 PEOPLE: Final = 20_000
 SHIPPED: Final = "as shipped"

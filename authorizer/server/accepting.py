@@ -18,10 +18,15 @@ _EVERY: Final = 0.02
 # How many are taken from each socket at one look, so that others who look have some, too; and that
 # who has a connection already does not wait for long.
 _SOME: Final = 16
+# How many may be about to be let in. Without TLS that takes one turn of the event loop.
+_GREETINGS: Final = 64
 
 
-class _Taking:
-    """Takes connections from listening sockets. With a `context` there is TLS, within a time."""
+class Taking:
+    """Takes connections from listening sockets, for `protocol`.
+
+    With a `context` there is TLS, within `handshake_timeout` seconds.
+    """
 
     def __init__(
         self,
@@ -36,10 +41,15 @@ class _Taking:
         self._greetings: set[asyncio.Task[object]] = set()
 
     def some(self, listening: socket.socket) -> None:
-        """Take what waits at a socket, but not more than a few."""
-        # Somebody else was faster, or there are no more, or no file can be opened now.
+        """Take what waits at a socket, but not more than a few.
+
+        Who does not go on with his handshake keeps a file open, and is no connection that is
+        counted: while many do so, none are taken here.
+        """
+        # Somebody else was faster, or there are no more, or no file can be opened now: as libuv
+        # does, which hangs up then, or the next look finds it.
         with contextlib.suppress(OSError):
-            for _ in range(_SOME):
+            for _ in range(min(_SOME, _GREETINGS - len(self._greetings))):
                 self._accept(listening)
 
     def _accept(self, listening: socket.socket) -> None:
@@ -76,13 +86,12 @@ class Crowd:
         self,
         sockets: Sequence[socket.socket],
         protocol: Callable[[], asyncio.Protocol],
-        context: ssl.SSLContext | None,
-        handshake_timeout: float | None,
+        taking: Taking,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sockets = sockets
         self._protocol = protocol
-        self._taking = _Taking(protocol, context, handshake_timeout)
+        self._taking = taking
         self._look: asyncio.Handle | None = None
 
     def __call__(self) -> asyncio.Protocol:
@@ -109,16 +118,9 @@ class Rescue:
     connections out evenly. But what it has dealt to one that died would wait for the next one.
     """
 
-    def __init__(
-        self,
-        sockets: Sequence[socket.socket],
-        protocol: Callable[[], asyncio.Protocol],
-        context: ssl.SSLContext | None,
-        handshake_timeout: float | None,
-    ) -> None:
-        """Begin. With a `context` there is TLS, within `handshake_timeout` seconds."""
+    def __init__(self, sockets: Sequence[socket.socket], taking: Taking) -> None:
         self._loop = asyncio.get_running_loop()
-        self._taking = _Taking(protocol, context, handshake_timeout)
+        self._taking = taking
         self._sockets = {one.fileno(): one for one in sockets}
         self._poll = select.poll()
         for descriptor in self._sockets:

@@ -154,13 +154,17 @@ class Authorizer:
         self, case: _Case, headers: CIMultiDictProxy[str], body: bytes
     ) -> Said | asyncio.Task[Said]:
         """Decide at once what waits for no PDP, else begin to. Its place is given back."""
-        begun = self._begun(case, headers, body)
-        if isinstance(begun, Said):
-            self._with.places.give_back()
-            return begun
-        task = self._loop.create_task(self._waited(case, begun), name="decision")
-        task.add_done_callback(partial(self._left, case, begun))
-        return task
+        task = None
+        try:
+            begun = self._begun(case, headers, body)
+            if isinstance(begun, Said):
+                return begun
+            task = self._loop.create_task(self._waited(case, begun), name="decision")
+            task.add_done_callback(partial(self._left, case, begun))
+            return task
+        finally:
+            if task is None:
+                self._with.places.give_back()
 
     async def _in_line(
         self,
@@ -262,7 +266,7 @@ class Authorizer:
             record = observed(self._failed(case, error), case.snapshot)
             said = self._answer(record)
         if not self._untold:
-            self._loop.call_soon(self._tell_soon)
+            self._loop.call_soon(self._let_answers_go_first)
         self._untold.append((record, time.monotonic() - case.started))
         return said
 
@@ -271,9 +275,9 @@ class Authorizer:
         is_last = record.outcome.reason in _HALF_READ or self._with.readiness.draining
         return Said(said.status, header_lines(said.headers), said.body, is_last)
 
-    def _tell_soon(self) -> None:
-        # What is written while the loop reads is sent at the end of this turn of it: those who
-        # wait for an answer do not wait for sinks.
+    def _let_answers_go_first(self) -> None:
+        # An answer that a task gives is written when the task is done, which comes after this; and
+        # what is written is sent at the end of the turn. Nobody waits for sinks.
         untold, self._untold = self._untold, []
         self._loop.call_soon(self._tell_sinks, untold)
 

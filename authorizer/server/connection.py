@@ -143,8 +143,8 @@ class Connection(web.RequestHandler):
         self._newest_body: StreamReader | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, or hang up where there are as many connections as there may be."""
-        self._entered = self._limits.connections.enter()
+        """Begin, or hang up where nobody is let in, or as many connections are as there may be."""
+        self._entered = not self._endpoint.is_closed and self._limits.connections.enter()
         if self._entered:
             super().connection_made(transport)
         else:
@@ -170,7 +170,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Read on, and hang up on who takes too long or too much for the head of a request."""
-        if self._close or self._force_close:
+        if not self._entered or self._close or self._force_close:
             return
         if self._asking is not None:
             self._hold(data)

@@ -47,9 +47,14 @@ class Endpoint(web.Server):
         self._limits = limits
         self._refuse_unreadable = refuse_unreadable
         self._short_way = short_way
+        self.is_closed = False
         self._open = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
+
+    def let_nobody_in(self) -> None:
+        """Hang up on who connects from now on."""
+        self.is_closed = True
 
     async def quiet(self) -> None:
         """Wait until no request is open."""

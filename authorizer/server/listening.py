@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from authorizer.config.addresses import TcpAddress, parse_listener
 from authorizer.errors import ConfigError
-from authorizer.server.accepting import Crowd, Rescue
+from authorizer.server.accepting import Crowd, Rescue, Taking
 
 if TYPE_CHECKING:
     import ssl
@@ -121,7 +121,8 @@ class Listener:
         """Serve, with a `context` TLS: a client has `handshake_timeout` seconds for that."""
         loop = asyncio.get_running_loop()
         timeout = None if context is None else handshake_timeout
-        crowd = Crowd(self._sockets, self._endpoint, context, timeout)
+        taking = Taking(self._endpoint, context, timeout)
+        crowd = Crowd(self._sockets, self._endpoint, taking)
         self._servers.append(crowd)
         for one in self._sockets:
             server = await loop.create_server(
@@ -133,7 +134,7 @@ class Listener:
             )
             self._servers.append(server)
         if self._others:
-            self._servers.append(Rescue(self._others, self._endpoint, context, timeout))
+            self._servers.append(Rescue(self._others, taking))
 
     async def close(self, timeout: float) -> None:  # noqa: ASYNC109 - what the open requests get
         """Accept nothing more, and answer what is open within `timeout` seconds."""
@@ -148,5 +149,7 @@ class Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout - _SETTLE - 2 * _CUT_OFF)):
                 await self._endpoint.quiet()
+        # A handshake that is under way may end later than we do.
+        self._endpoint.let_nobody_in()
         self._endpoint.pre_shutdown()
         await self._endpoint.shutdown(_CUT_OFF)

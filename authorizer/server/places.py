@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _WEIGHT: Final = 1 / 16
 # That interval, before anybody knows. Seconds.
 _GUESS: Final = 0.001
-# What is left of `max_wait` while people are turned away: it is no burst then, but too much.
+# What is left of `max_wait` when it is no burst that we have, but too much.
 _SHARE: Final = 0.1
 
 
@@ -23,9 +23,10 @@ class Places:
 
     To wait for longer than a burst lasts would only make every answer late. Nor does anybody get
     in line who would not have his turn in time, by how fast places are given back of late: a
-    refusal is worth something when it comes at once. Where that happens the line is a tenth as
-    long, until `max_wait` has passed without it. A long one would stay long: nobody more would be
-    served, all of them later, and those for whom the estimate was too good refused late.
+    refusal is worth something when it comes at once. Where people are turned away for longer than
+    `max_wait` it is no burst: who comes then finds a line that is a tenth as long, until as much
+    time has passed without it. A long one would stay long. Nobody more would be served, all of them
+    later, and those for whom the estimate was too good refused late.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Places:
         # the next is waited for.
         self._interval = _GUESS
         self._since = 0.0
-        # When somebody was turned away last.
+        # When somebody was turned away last, and since when that goes on.
         self._turned_away = -math.inf
+        self._turning_away_since = -math.inf
 
     @property
     def taken(self) -> int:
@@ -83,13 +85,17 @@ class Places:
         interval = self._interval
         if self._taken == self._limit:
             interval = max(interval, now - self._since)
-        is_burst = now - self._turned_away > self._max_wait
-        may_wait = self._max_wait if is_burst else self._max_wait * _SHARE
+        goes_on = now - self._turned_away <= self._max_wait
+        is_overload = goes_on and now - self._turning_away_since > self._max_wait
+        may_wait = self._max_wait * (_SHARE if is_overload else 1.0)
         return not self._max_wait or (ahead + 1) * interval > may_wait
 
     def turn_away(self) -> None:
         """Take note that somebody has got no place."""
-        self._turned_away = self._clock()
+        now = self._clock()
+        if now - self._turned_away > self._max_wait:
+            self._turning_away_since = now
+        self._turned_away = now
 
     def take_free(self) -> bool:
         """Take a place if there is one now, and say whether there was."""

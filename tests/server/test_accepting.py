@@ -15,7 +15,7 @@ from polling import eventually
 
 from authorizer.config.origin import Origin
 from authorizer.errors import ConfigError
-from authorizer.server.accepting import Crowd, Rescue
+from authorizer.server.accepting import Crowd, Rescue, Taking
 from authorizer.server.listening import address_of, bind
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def closed(clients: list[socket.socket]) -> None:
 async def test_what_nobody_else_takes_is_taken_from_every_socket_until_it_is_closed() -> None:
     names: list[str] = []
     with listening() as one, listening() as other:
-        rescue = Rescue([one, other], lambda: Taken(names, "here"), None, None)
+        rescue = Rescue([one, other], Taking(lambda: Taken(names, "here"), None, None))
         clients = connect(one, 40) + connect(other, 3)
         await eventually(lambda: len(names) == 43)
         rescue.close()
@@ -81,7 +81,7 @@ async def test_where_no_file_can_be_opened_it_looks_again() -> None:
     names: list[str] = []
     with listening() as one:
         full = Full(one)
-        rescue = Rescue([full], lambda: Taken(names, "here"), None, None)  # type: ignore[list-item]
+        rescue = Rescue([full], Taking(lambda: Taken(names, "here"), None, None))  # type: ignore[list-item]
         clients = connect(one, 2)
         await eventually(lambda: len(names) == 2)
         rescue.close()
@@ -98,7 +98,7 @@ async def test_a_handshake_that_fails_is_nobodys_fault(caplog: pytest.LogCapture
     authority.configure_trust(trusting)
     with listening() as one:
         host, port = one.getsockname()
-        rescue = Rescue([one], lambda: Taken(names, "here"), context, 5.0)
+        rescue = Rescue([one], Taking(lambda: Taken(names, "here"), context, 5.0))
         reader, writer = await asyncio.open_connection(host, port)
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         assert await reader.read() == b""
@@ -111,12 +111,19 @@ async def test_a_handshake_that_fails_is_nobodys_fault(caplog: pytest.LogCapture
     assert caplog.records == []
 
 
+def crowd_at(listening: socket.socket, names: list[str]) -> Crowd:
+    def protocol() -> Taken:
+        return Taken(names, "here")
+
+    return Crowd([listening], protocol, Taking(protocol, None, None))
+
+
 async def test_a_crowd_is_let_in_in_a_few_turns_of_the_event_loop() -> None:
     """The loop itself takes one in each."""
     names: list[str] = []
     loop = asyncio.get_running_loop()
     with listening() as one:
-        crowd = Crowd([one], lambda: Taken(names, "here"), None, None)
+        crowd = crowd_at(one, names)
         clients = connect(one, 80)
         async with await loop.create_server(crowd, sock=one):
             turns = 0
@@ -131,15 +138,35 @@ async def test_a_crowd_is_let_in_in_a_few_turns_of_the_event_loop() -> None:
 async def test_a_crowd_that_is_closed_takes_nobody_more() -> None:
     names: list[str] = []
     with listening() as one, listening() as other:
-        crowd = Crowd([other], lambda: Taken(names, "here"), None, None)
+        crowd = crowd_at(other, names)
         clients = connect(other, 3)
         crowd()
         crowd.close()
-        rescue = Rescue([one], lambda: Taken(names, "later"), None, None)
+        rescue = Rescue([one], Taking(lambda: Taken(names, "later"), None, None))
         clients += connect(one, 1)
         await eventually(lambda: names == ["later"])
         rescue.close()
         closed(clients)
+
+
+async def test_who_does_not_go_on_with_a_handshake_keeps_few_files_open() -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    names: list[str] = []
+    with listening() as one:
+        taking = Taking(lambda: Taken(names, "here"), context, 5.0)
+        clients = connect(one, 70)
+        for _ in range(10):
+            taking.some(one)
+            await asyncio.sleep(0)
+        assert len(taking._greetings) == 64
+        closed(clients)
+        await eventually(lambda: not taking._greetings)
+        taking.some(one)
+        assert len(taking._greetings) == 6
+        await eventually(lambda: not taking._greetings)
+    assert names == []
 
 
 def bound(text: str, processes: int) -> list[socket.socket]:

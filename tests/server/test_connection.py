@@ -289,3 +289,14 @@ def alive(kind: type) -> int:
 
 def test_every_way_to_be_hung_up_on_has_a_metric() -> None:
     assert set(CUT_REASONS) == {cut.value for cut in Cut}
+
+
+async def test_who_comes_when_the_listener_is_closed_is_let_in_no_more() -> None:
+    """As one whose handshake was under way: it ends when it will."""
+    async with serving() as service:
+        service.listeners._open[0]._endpoint.let_nobody_in()
+        async with await service.connect() as wire:
+            wire.send(post())
+            assert await wire.is_closed()
+        assert service.collaborators.connections.open == 0
+        assert service.decision.asked == []

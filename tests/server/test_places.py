@@ -93,42 +93,49 @@ async def test_nobody_gets_in_line_who_would_not_have_his_turn_in_time() -> None
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_while_somebody_is_turned_away_the_line_is_a_tenth_as_long() -> None:
+async def test_while_people_are_turned_away_for_long_the_line_is_a_tenth_as_long() -> None:
     now = 0.0
     places = Places(1, max_wait=0.5, clock=lambda: now)
-    for _ in range(200):
-        assert places.take_free()
-        now += 0.04
-        places.give_back()
+
+    def go_on(times: int) -> None:
+        """Have a place taken so often, for 40 ms each, and then for good."""
+        nonlocal now
+        for _ in range(times):
+            now += 0.04
+            places.give_back()
+            assert places.take_free()
+
     assert places.take_free()
+    go_on(200)
     assert not places.hopeless(coming=11)
     assert places.hopeless(coming=12)
+    # A burst: too many for half a second, but no longer.
+    for _ in range(12):
+        places.turn_away()
+        assert not places.hopeless(coming=11)
+        go_on(1)
+    # It goes on.
     places.turn_away()
+    go_on(1)
     assert not places.hopeless()
     assert places.hopeless(coming=1)
-    now += 0.49
-    places.give_back()
-    assert places.take_free()
-    places.turn_away()
-    now += 0.02
-    places.give_back()
-    assert places.take_free()
+    go_on(11)
     assert places.hopeless(coming=1)
     # As long as somebody may wait, nobody was turned away: it is over.
-    for _ in range(200):
-        now += 0.04
-        places.give_back()
-        assert places.take_free()
+    go_on(1)
     assert not places.hopeless(coming=11)
 
 
 async def test_who_waits_for_too_long_is_turned_away_as_well() -> None:
-    places = Places(1, max_wait=0.05)
+    now = 0.0
+    places = Places(1, max_wait=0.05, clock=lambda: now)
     assert places.take_free()
-    assert not places.hopeless(coming=6)
-    assert not await places.take()
-    places.give_back()
-    assert places.take_free()
+    for _ in range(2):
+        assert not places.hopeless(coming=6)
+        assert not await places.take()
+        now += 0.03
+        places.give_back()
+        assert places.take_free()
     assert places.hopeless(coming=6)
 
 

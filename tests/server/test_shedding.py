@@ -71,15 +71,15 @@ async def test_the_connection_goes_on_and_is_answered_once_there_is_a_place() ->
 
 
 async def test_who_is_refused_unread_is_one_who_was_turned_away() -> None:
+    """So that the line is short where that goes on."""
     async with serving(max_in_flight=1, max_wait=0.3, deadline=30.0) as service:
         places = service.collaborators.places
         async with full(service):
             # Nobody gives back his place for so long that it is of no use to wait.
             await eventually(places.hopeless)
+            assert places._turned_away < 0
             assert (await service.send(post())).status == 501
-        assert places.take_free()
-        assert places.hopeless(coming=5)
-        places.give_back()
+            assert places._turned_away > 0
 
 
 def connection_of(service: Service, wire: Wire) -> web.RequestHandler:
