@@ -183,6 +183,7 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
     cut: list[Cut] = []
     renewed: list[tuple[str, bool]] = []
     abandoned: list[dict[str, Any]] = []
+    connections = Connections(settings.server.max_connections, cut.append)
     collaborators = Collaborators(
         settings=settings,
         origin=Origin(None),
@@ -193,8 +194,12 @@ def assemble(settings: Settings, *, embedded: bool = False) -> Service:
         readiness=Readiness(
             current, pdp, embedded=embedded, requires_pdp=settings.server.ready_requires_pdp
         ),
-        places=Places(settings.server.max_in_flight, max_wait=settings.server.max_wait),
-        connections=Connections(settings.server.max_connections, cut.append),
+        places=Places(
+            settings.server.max_in_flight,
+            max_wait=settings.server.max_wait,
+            callers=lambda: connections.open,
+        ),
+        connections=connections,
         exposition=lambda _: (b"authorizer_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
         clear_cache=lambda: None,
         on_credential=lambda setting, ok: renewed.append((setting, ok)),

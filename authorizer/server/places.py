@@ -26,14 +26,22 @@ class Places:
     refusal is worth something when it comes at once. Where people are turned away for longer than
     `max_wait` it is no burst: who comes then finds a line that is a tenth as long, until as much
     time has passed without it. A long one would stay long. Nobody more would be served, all of them
-    later, and those for whom the estimate was too good refused late.
+    later, and those for whom the estimate was too good refused late. It is not shortened where it
+    has room for all `callers`, who are connected and have one question at a time each: turned away,
+    they would ask again and again.
     """
 
     def __init__(
-        self, limit: int, *, max_wait: float = 0.0, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: int,
+        *,
+        max_wait: float = 0.0,
+        callers: Callable[[], float] = lambda: math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limit = limit
         self._max_wait = max_wait
+        self._callers = callers
         self._clock = clock
         self._taken = 0
         # Whoever has waited longest comes first; a place is handed over and never free meanwhile.
@@ -84,11 +92,16 @@ class Places:
         now = self._clock()
         interval = self._interval
         if self._taken == self._limit:
-            interval = max(interval, now - self._since)
-        goes_on = now - self._turned_away <= self._max_wait
-        is_overload = goes_on and now - self._turning_away_since > self._max_wait
-        may_wait = self._max_wait * (_SHARE if is_overload else 1.0)
+            # All of them may be given back in the next moment.
+            interval = max(interval, (now - self._since) / self._limit)
+        may_wait = self._max_wait
+        if self._is_overload(now) and (self._callers() - self._limit) * interval > may_wait:
+            may_wait *= _SHARE
         return not self._max_wait or (ahead + 1) * interval > may_wait
+
+    def _is_overload(self, now: float) -> bool:
+        goes_on = now - self._turned_away <= self._max_wait
+        return goes_on and now - self._turning_away_since > self._max_wait
 
     def turn_away(self) -> None:
         """Take note that somebody has got no place."""

@@ -187,10 +187,14 @@ def _collaborators(
     answers: KeptAnswers,
 ) -> Collaborators:
     settings = loaded.settings
-    places = Places(settings.server.max_in_flight, max_wait=settings.server.max_wait)
-    metrics.in_flight.set_function(lambda: places.taken)
     connections = Connections(_room(settings.server.max_connections), metrics.connection_cut)
     metrics.connections.set_function(lambda: connections.open)
+    places = Places(
+        settings.server.max_in_flight,
+        max_wait=settings.server.max_wait,
+        callers=lambda: connections.open,
+    )
+    metrics.in_flight.set_function(lambda: places.taken)
     return Collaborators(
         settings=settings,
         origin=loaded.origin,

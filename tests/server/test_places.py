@@ -126,6 +126,35 @@ async def test_while_people_are_turned_away_for_long_the_line_is_a_tenth_as_long
     assert not places.hopeless(coming=11)
 
 
+@pytest.mark.parametrize(("callers", "short"), [(13, False), (14, True)])
+async def test_a_line_that_has_room_for_all_callers_is_not_shortened(
+    callers: int,
+    short: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    now = 0.0
+    places = Places(1, max_wait=0.5, callers=lambda: callers, clock=lambda: now)
+    assert places.take_free()
+    for step in range(220):
+        now += 0.04
+        places.give_back()
+        assert places.take_free()
+        if step > 200:
+            places.turn_away()
+    assert places.hopeless(coming=1) is short
+
+
+async def test_as_long_as_all_places_may_be_given_back_in_a_moment_it_is_not_hopeless() -> None:
+    """All were taken at once by the first who came; none has had time to come back."""
+    now = 0.0
+    places = Places(10, max_wait=0.1, clock=lambda: now)
+    for _ in range(10):
+        assert places.take_free()
+    now = 0.09
+    assert not places.hopeless(coming=9)
+    now = 0.2
+    assert places.hopeless(coming=9)
+
+
 async def test_who_waits_for_too_long_is_turned_away_as_well() -> None:
     now = 0.0
     places = Places(1, max_wait=0.05, clock=lambda: now)
