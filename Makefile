@@ -21,7 +21,7 @@ demo: .venv/runtime ## Run the whole chain with Kratos and Oathkeeper; CHECK=1 w
 	@$(BIN)/python tools/demo.py $(if $(CHECK),--check)
 
 test: setup lint ## Pass all tests, the chain through the real programs included (needs Linux, npm, Go and a C compiler)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: .venv/dev ## Check style, types, the direction of imports, and the Dockerfile
 	@$(BIN)/ruff check .

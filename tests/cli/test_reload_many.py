@@ -46,6 +46,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
         it.end()
 
 
+@pytest.mark.alone
 def test_no_request_waits_for_ten_thousand_routes_to_be_loaded(served: Served) -> None:
     """Each is answered within the deadline, from one edition, and from the old one until it is so.
 

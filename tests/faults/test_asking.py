@@ -17,7 +17,7 @@ from polling import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 # Seconds: of thought for each answer, and without a processor for who asks.
 THOUGHT: Final = 0.1

@@ -25,6 +25,7 @@ def rig() -> Iterator[Rig]:
 
 
 @pytest.mark.integration
+@pytest.mark.alone
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_no_wrong_answer_none_late_and_all_is_well_again(fault: Fault, rig: Rig) -> None:
     if fault.needs and shutil.which(fault.needs) is None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chain.wire import Reply
     from faults.passage import Fault
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 # Open to everyone, by the policy: the PDP is asked, Kratos is not.
 HANDBOOK: Final = Question("GET", PATH)

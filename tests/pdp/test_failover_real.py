@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from authorizer.config.addresses import Address
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 # An allowed and a forbidden question in one.
 BOTH = (document("a"), document("b", of="other"))
