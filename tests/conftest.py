@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from collections import Counter
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what takes long first, so that the processes end together; what runs alone, last."""
+    counts = Counter(item.nodeid for item in items)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        msg = f"pytest-xdist would run one of several tests of one name: {twice}"
+        raise pytest.UsageError(msg)
     long = {item.path for item in items if item.get_closest_marker("integration")}
     alone = {item.path for item in items if item.get_closest_marker("alone")}
     items.sort(key=lambda item: (item.path in alone, item.path not in long))
