@@ -7,6 +7,7 @@ import gc
 import itertools
 import random
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,7 @@ from authorizer.pdp.interface import Deadline, PdpState
 from authorizer.pdp.scripted import ScriptedPdp, always
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from cerbosserver import CerbosServer
 
@@ -330,6 +331,16 @@ def test_identical_questions_are_asked_once_and_each_is_answered() -> None:
     run(story())
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Have the garbage collector look at nothing by itself meanwhile."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
     """Else it runs for each hundred decisions, while all requests wait."""
 
@@ -350,11 +361,8 @@ def test_an_answered_question_leaves_nothing_to_the_garbage_collector() -> None:
         assert await is_empty(pdp)
         assert [one() for one in alive] == [None] * 4
 
-    gc.disable()
-    try:
+    with uncollected():
         run(story())
-    finally:
-        gc.enable()
 
 
 def test_failures_leave_nothing_to_the_garbage_collector() -> None:
@@ -373,11 +381,8 @@ def test_failures_leave_nothing_to_the_garbage_collector() -> None:
                 del failed
         assert gc.collect() < 10
 
-    gc.disable()
-    try:
+    with uncollected():
         run(story())
-    finally:
-        gc.enable()
 
 
 def test_calls_that_were_given_up_leave_nothing_to_the_garbage_collector() -> None:
@@ -402,11 +407,8 @@ def test_calls_that_were_given_up_leave_nothing_to_the_garbage_collector() -> No
             await give_up(pdp, inner)
         assert gc.collect() < 10
 
-    gc.disable()
-    try:
+    with uncollected():
         run(story())
-    finally:
-        gc.enable()
 
 
 def test_what_only_python_takes_for_equal_is_not_identical() -> None:
