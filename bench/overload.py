@@ -4,7 +4,7 @@
 
 In each round, for each way of serving: a real `authorizer serve` is started anew beside a real PDP,
 with everything on. How much a closed loop (wrk) gets is found first, and then the most decisions a
-second that an open loop (vegeta) gets, at rates up to that: what vegeta takes of the cores, which
+second that an open loop (vegeta) gets, at rates about that: what vegeta takes of the cores, which
 all share, is lost to both sides of the comparison. Then vegeta asks four times as often, whatever
 is answered. It is served as it is shipped, and without the limit on what is worked on at once. At
 the same rate a bare aiohttp handler refuses everything: no refusal on this machine is faster than

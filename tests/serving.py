@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
+from polling import eventually
 
 from authorizer.config.origin import Origin
 from authorizer.config.settings import Settings
@@ -243,3 +244,15 @@ def held(service: Service) -> asyncio.Event:
 
     service.decision.rule = wait
     return release
+
+
+@contextlib.asynccontextmanager
+async def full(service: Service) -> AsyncIterator[asyncio.Event]:
+    """Take the one place of a service; what is given frees it."""
+    release = held(service)
+    async with await service.connect() as wire:
+        wire.send(post())
+        await eventually(lambda: service.collaborators.places.taken == 1)
+        yield release
+        release.set()
+        assert (await wire.answer()).status == 200

@@ -35,7 +35,7 @@ class Taking:
         handshake_timeout: float | None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._protocol = protocol
+        self.protocol = protocol
         self._context = context
         self._handshake_timeout = handshake_timeout
         self._greetings: set[asyncio.Task[object]] = set()
@@ -57,7 +57,7 @@ class Taking:
         connection.setblocking(False)  # noqa: FBT003 - the signature is socket's
         greeting = self._loop.create_task(
             self._loop.connect_accepted_socket(
-                self._protocol,
+                self.protocol,
                 connection,
                 ssl=self._context,
                 ssl_handshake_timeout=self._handshake_timeout,
@@ -82,15 +82,9 @@ class Crowd:
     It is the protocol factory of that server: with each connection that is made, it looks for more.
     """
 
-    def __init__(
-        self,
-        sockets: Sequence[socket.socket],
-        protocol: Callable[[], asyncio.Protocol],
-        taking: Taking,
-    ) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], taking: Taking) -> None:
         self._loop = asyncio.get_running_loop()
         self._sockets = sockets
-        self._protocol = protocol
         self._taking = taking
         self._look: asyncio.Handle | None = None
 
@@ -98,7 +92,7 @@ class Crowd:
         """Return the protocol of a connection that was made, and look for more soon."""
         if self._look is None:
             self._look = self._loop.call_soon(self._take)
-        return self._protocol()
+        return self._taking.protocol()
 
     def close(self) -> None:
         """Take no more. The sockets are not closed."""

@@ -122,7 +122,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         timeout = None if context is None else handshake_timeout
         taking = Taking(self._endpoint, context, timeout)
-        crowd = Crowd(self._sockets, self._endpoint, taking)
+        crowd = Crowd(self._sockets, taking)
         self._servers.append(crowd)
         for one in self._sockets:
             server = await loop.create_server(

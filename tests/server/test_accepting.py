@@ -112,10 +112,7 @@ async def test_a_handshake_that_fails_is_nobodys_fault(caplog: pytest.LogCapture
 
 
 def crowd_at(listening: socket.socket, names: list[str]) -> Crowd:
-    def protocol() -> Taken:
-        return Taken(names, "here")
-
-    return Crowd([listening], protocol, Taking(protocol, None, None))
+    return Crowd([listening], Taking(lambda: Taken(names, "here"), None, None))
 
 
 async def test_a_crowd_is_let_in_in_a_few_turns_of_the_event_loop() -> None:

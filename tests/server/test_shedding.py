@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from polling import eventually
-from serving import BODY, Service, Wire, assemble, held, post, serving, settings
+from serving import BODY, Service, Wire, assemble, full, held, post, serving, settings
 from structlog.testing import capture_logs
 
 from authorizer.config.settings import Enforcement
@@ -19,21 +18,7 @@ from authorizer.model import DecisionRecord, Indeterminate, Reason
 from authorizer.server.shedding import is_one_question
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp import web
-
-
-@asynccontextmanager
-async def full(service: Service) -> AsyncIterator[asyncio.Event]:
-    """Take the one place of a service; what is given frees it."""
-    release = held(service)
-    async with await service.connect() as wire:
-        wire.send(post())
-        await eventually(lambda: service.collaborators.places.taken == 1)
-        yield release
-        release.set()
-        assert (await wire.answer()).status == 200
 
 
 @pytest.mark.parametrize("status", [501, 503])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polling import eventually
-from serving import BODY, Answer, assemble, held, post, serving
+from serving import BODY, Answer, assemble, full, held, post, serving
 from serving import settings as settings_of
 from structlog.testing import capture_logs
 
@@ -394,13 +394,8 @@ async def test_who_asks_another_thing_before_aiohttp_has_begun_is_answered_by_it
 
 async def test_a_crowd_that_comes_when_there_is_no_place_is_refused_unread() -> None:
     async with serving(max_in_flight=1, max_wait=0.0, deadline=30.0) as service:
-        release = held(service)
-        async with await service.connect() as wire:
-            wire.send(post())
-            await eventually(lambda: service.collaborators.places.taken == 1)
+        async with full(service):
             with contextlib.ExitStack() as stack:
                 clients = asking_at_once(stack, service, 50)
                 assert await statuses(clients) == [b"501"] * 50
-            assert by_aiohttp(service) == 0
-            release.set()
-            assert (await wire.answer()).status == 200
+        assert by_aiohttp(service) == 0
