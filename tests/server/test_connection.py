@@ -300,3 +300,10 @@ async def test_who_comes_when_the_listener_is_closed_is_let_in_no_more() -> None
             assert await wire.is_closed()
         assert service.collaborators.connections.open == 0
         assert service.decision.asked == []
+
+
+async def test_a_listener_that_is_closed_lets_nobody_in() -> None:
+    async with serving() as service:
+        endpoint = service.listeners._open[0]._endpoint
+        assert not endpoint.is_closed
+    assert endpoint.is_closed
