@@ -1,20 +1,17 @@
-"""The port, implemented by a Cerbos PDP over one gRPC channel."""
+"""The port, implemented by a Cerbos PDP over one channel."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final, Self
 
-import grpc
-import grpc.aio
 from cerbos.response.v1 import response_pb2
 from google.protobuf.message import DecodeError
 
 from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
 from authorizer.pdp.channel import SERVICE, ask_health, describe, open_channel
-from authorizer.pdp.interface import PdpHealth, PdpState
 from authorizer.pdp.messages import Questions, UnfitAnswer, read_answer
+from authorizer.rpc.status import CallFailed, Code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from authorizer.config.addresses import Address
     from authorizer.config.settings import PdpTls
     from authorizer.model import Check, PdpAnswer, Principal
-    from authorizer.pdp.interface import Deadline
+    from authorizer.pdp.interface import Deadline, PdpHealth
 
 # What it says of a JWT, whatever is wrong with it (measured on 0.55.0); its own log has the reason.
 _REFUSED_JWT: Final = "invalid auxData"
@@ -43,9 +40,8 @@ class CerbosPdp:
         self.endpoint: Final = str(target)
         self._channel = open_channel(target, tls=tls, insecure_plaintext=insecure_plaintext)
         # Not the generated stub: it takes messages, and a principal is kept written.
-        self._ask = self._channel.unary_unary(f"/{SERVICE}/CheckResources")
+        self._method = self._channel.method(f"/{SERVICE}/CheckResources")
         self._questions = Questions()
-        self._closed = False
 
     async def check(
         self,
@@ -57,20 +53,14 @@ class CerbosPdp:
         explain: bool = False,
     ) -> PdpAnswer:
         """Ask all checks in one call, as the port says."""
-        if self._closed:
-            raise PdpUnavailable(self.endpoint, "the connection is closed")
         request = self._request(principal, checks, request_id=request_id, explain=explain)
         remaining = deadline.remaining()
         if remaining <= 0:
             raise PdpDeadline(self.endpoint, "no time was left to ask")
         try:
-            answer = await self._ask(request, timeout=remaining)
-        except grpc.aio.AioRpcError as error:
+            answer = await self._channel.call(self._method, request, seconds=remaining)
+        except CallFailed as error:
             raise self._failure(error) from _cause(error)
-        except asyncio.CancelledError as error:
-            if self._closed_under_us():
-                raise PdpUnavailable(self.endpoint, "the connection was closed") from error
-            raise
         try:
             response = response_pb2.CheckResourcesResponse.FromString(answer)
             return read_answer(checks, response, explain=explain)
@@ -79,19 +69,10 @@ class CerbosPdp:
 
     async def health(self, *, timeout: float) -> Sequence[PdpHealth]:  # noqa: ASYNC109 - as the port says
         """Return the one state that there is."""
-        closed = PdpHealth(self.endpoint, PdpState.UNREACHABLE, "the connection is closed")
-        if self._closed:
-            return (closed,)
-        try:
-            return (await ask_health(self._channel, self.endpoint, timeout=timeout),)
-        except asyncio.CancelledError:
-            if self._closed_under_us():
-                return (closed,)
-            raise
+        return (await ask_health(self._channel, self.endpoint, timeout=timeout),)
 
     async def close(self) -> None:
         """Close the channel; what is being asked fails as PdpUnavailable."""
-        self._closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -110,21 +91,16 @@ class CerbosPdp:
             # Python's own text quotes the value.
             raise PdpRejected(self.endpoint, message) from None
 
-    def _closed_under_us(self) -> bool:
-        # Closing the channel cancels its calls. Our own cancellation marks the task; that does not.
-        task = asyncio.current_task()
-        return self._closed and (task is None or task.cancelling() == 0)
-
-    def _failure(self, error: grpc.aio.AioRpcError) -> PdpError:
-        match error.code():
-            case grpc.StatusCode.UNAVAILABLE:
+    def _failure(self, error: CallFailed) -> PdpError:
+        match error.code:
+            case Code.UNAVAILABLE:
                 return PdpUnavailable(self.endpoint, describe(error))
-            case grpc.StatusCode.CANCELLED:
+            case Code.CANCELLED:
                 return PdpUnavailable(self.endpoint, "CANCELLED: the PDP gave the call up")
-            case grpc.StatusCode.DEADLINE_EXCEEDED:
+            case Code.DEADLINE_EXCEEDED:
                 return PdpDeadline(self.endpoint, describe(error))
             case code:
-                return PdpRejected(self.endpoint, f"{code.name}{_refused(error.details() or '')}")
+                return PdpRejected(self.endpoint, f"{code.name}{_refused(error.details)}")
 
 
 def _refused(details: str) -> str:
@@ -138,7 +114,6 @@ def _refused(details: str) -> str:
     return f": it refused {field[1]}" if field else ""
 
 
-def _cause(error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError | None:
+def _cause(error: CallFailed) -> CallFailed | None:
     """Return `error` unless a server wrote its text, which may quote an attribute's value."""
-    local = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-    return error if error.code() in local else None
+    return error if error.local else None

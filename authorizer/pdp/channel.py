@@ -1,51 +1,25 @@
-"""A gRPC channel to a PDP: its options, its credentials, and the health that it reports."""
+"""A channel to a PDP: how it is secured, and the health that the PDP reports."""
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final
 
-import grpc
-import grpc.aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
 
-from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.errors import ConfigError, Problem
 from authorizer.pdp.interface import PdpHealth, PdpState
+from authorizer.rpc.channel import Channel
+from authorizer.rpc.status import CallFailed, Code
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from authorizer.config.addresses import Address
     from authorizer.config.settings import PdpTls
 
-    # gRPC's classes have no types here
-    Channel: TypeAlias = Any  # a grpc.aio.Channel
-    Credentials: TypeAlias = Any  # grpc.ChannelCredentials
-
 SERVICE: Final = "cerbos.svc.v1.CerbosService"
-
-# How the texts begin that gRPC composes on this side of the wire.
-_LOCAL_DETAILS: Final = ("failed to connect to all addresses", "DNS resolution failed")
-
-_OPTIONS: Final = (
-    ("grpc.primary_user_agent", "oathkeeper-cerbos-authorizer"),
-    # A PDP that came back is found within half a second; gRPC's own backoff grows to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    # In spite of its name this bounds one attempt to connect (20 s by default): a stopped
-    # machine accepts a connection and then says nothing.
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    # http_proxy is for the web; who decides is not reached through it.
-    ("grpc.enable_http_proxy", 0),
-    # Nobody but our configuration says how to speak to the PDP: no service config from DNS.
-    ("grpc.service_config_disable_resolution", 1),
-    # A connection and a backoff of our own, not shared with other channels of this process.
-    ("grpc.use_local_subchannel_pool", 1),
-)
+_HEALTH: Final = "/grpc.health.v1.Health/Check"
 
 
 def open_channel(
@@ -66,29 +40,8 @@ def open_channel(
                 "set pdp.tls, or pdp.insecure_plaintext: true where the network itself is trusted",
             )
             raise ConfigError([problem])
-        return grpc.aio.insecure_channel(_name(target), options=_OPTIONS)
-    options = list(_OPTIONS)
-    if tls.server_name is not None:
-        options += [
-            ("grpc.ssl_target_name_override", tls.server_name),
-            ("grpc.default_authority", tls.server_name),
-        ]
-    return grpc.aio.secure_channel(_name(target), _credentials(tls), options=options)
-
-
-def _name(address: Address) -> str:
-    """Return the address in gRPC's own naming; an IP address never meets a resolver."""
-    match address:
-        case UnixAddress(path):
-            return f"unix:{quote(path)}"  # which gRPC reads as a URI
-        case TcpAddress(host, port):
-            match address.ip:
-                case ipaddress.IPv4Address() as ip:
-                    return f"ipv4:{ip}:{port}"
-                case ipaddress.IPv6Address() as ip:
-                    return f"ipv6:[{ip}]:{port}"
-                case _:
-                    return f"dns:///{host}:{port}"
+        return Channel(target)
+    return Channel(target, tls=_context(tls), server_name=tls.server_name)
 
 
 async def ask_health(
@@ -98,39 +51,39 @@ async def ask_health(
     timeout: float,  # noqa: ASYNC109 - it becomes the RPC's own deadline
 ) -> PdpHealth:
     """Ask the PDP, by gRPC's health protocol, whether it decides. Raises nothing of gRPC's."""
-    request = health_pb2.HealthCheckRequest(service=SERVICE)
+    request = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
     try:
-        response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=timeout)
-    except grpc.aio.AioRpcError as error:
-        code = error.code()
-        reached = code not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+        answer = await channel.call(channel.method(_HEALTH), request, seconds=timeout)
+        status = health_pb2.HealthCheckResponse.FromString(answer).status
+    except CallFailed as error:
+        reached = error.code not in {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
         state = PdpState.NOT_SERVING if reached else PdpState.UNREACHABLE
         return PdpHealth(endpoint, state, describe(error))
-    if response.status == health_pb2.HealthCheckResponse.SERVING:
+    except DecodeError:
+        return PdpHealth(endpoint, PdpState.NOT_SERVING, "it answers with no gRPC message")
+    if status == health_pb2.HealthCheckResponse.SERVING:
         return PdpHealth(endpoint, PdpState.SERVING)
-    name = health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+    name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
     return PdpHealth(endpoint, PdpState.NOT_SERVING, f"it says {name}")
 
 
-def describe(error: grpc.aio.AioRpcError) -> str:
-    """Return the status code and, where gRPC itself wrote it, why there is no connection.
+def describe(error: CallFailed) -> str:
+    """Return the status code and, where it was written on this side, why.
 
     What a server writes may quote what it was asked, and is left out.
     """
-    name = str(error.code().name)
-    details = str(error.details() or "")
-    return f"{name}: {details}" if details.startswith(_LOCAL_DETAILS) else name
+    return f"{error.code.name}: {error.details}" if error.local else error.code.name
 
 
-def _credentials(tls: PdpTls) -> Credentials:
+def _context(tls: PdpTls) -> ssl.SSLContext:
     if (tls.certificate is None) != (tls.key is None):
         missing = "pdp.tls.key" if tls.key is None else "pdp.tls.certificate"
         message = "a client certificate needs its key, and a key its certificate"
         raise ConfigError([Problem(missing, 0, 0, message, "give both or neither")])
-    # gRPC says nothing of a useless file until a handshake fails; OpenSSL reads them now.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ca = certificate = key = None
-    if tls.ca is not None:
+    if tls.ca is None:
+        context.load_default_certs()
+    else:
         ca = _pem(tls.ca, "pdp.tls.ca")
         try:
             context.load_verify_locations(cadata=ca.decode("ascii"))
@@ -138,8 +91,8 @@ def _credentials(tls: PdpTls) -> Credentials:
             message = f"{tls.ca} holds no certificate in PEM"
             raise ConfigError([Problem("pdp.tls.ca", 0, 0, message)]) from error
     if tls.certificate is not None and tls.key is not None:
-        certificate = _pem(tls.certificate, "pdp.tls.certificate")
-        key = _pem(tls.key, "pdp.tls.key")
+        for path, setting in ((tls.certificate, "certificate"), (tls.key, "key")):
+            _pem(path, f"pdp.tls.{setting}")  # OpenSSL would not say which of them is not there
         try:
             # The empty password makes OpenSSL refuse an encrypted key, not ask at a terminal.
             context.load_cert_chain(tls.certificate, tls.key, password="")
@@ -149,7 +102,7 @@ def _credentials(tls: PdpTls) -> Credentials:
                 " expected PEM, the key not encrypted"
             )
             raise ConfigError([Problem("pdp.tls.certificate", 0, 0, message)]) from error
-    return grpc.ssl_channel_credentials(ca, key, certificate)
+    return context
 
 
 def _pem(path: str, setting: str) -> bytes:

@@ -20,11 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import bcrypt
-import grpc
-import grpc.aio
 import structlog
 from cerbos.request.v1 import request_pb2
-from cerbos.svc.v1 import svc_pb2_grpc
 
 from authorizer import tether
 from authorizer.backoff import Backoff
@@ -36,13 +33,14 @@ from authorizer.pdp.compilation import NO_CERBOS, compile_policies
 from authorizer.pdp.interface import PdpState
 from authorizer.pdp.privatefolder import PrivateFolder
 from authorizer.pdp.serverconfig import child_environment, server_config
+from authorizer.rpc.status import CallFailed, Code
 from authorizer.source.watch import changes, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from authorizer.config.addresses import Address
-    from authorizer.pdp.channel import Channel
+    from authorizer.rpc.channel import Channel
     from authorizer.source.watch import Fingerprint
 
 _ADMIN: Final = "authorizer"
@@ -51,6 +49,7 @@ _BCRYPT_ROUNDS: Final = 4
 _LONGEST_LINE: Final = 1024 * 1024
 _START_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 3.0
+_RELOAD: Final = "/cerbos.svc.v1.CerbosAdminService/ReloadStore"
 _RELOAD_SECONDS: Final = 30.0
 _PROBE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.01
@@ -230,17 +229,17 @@ class EmbeddedPdp:
         self._child = await _Child.spawn(command, self._environment, self._heard)
 
     async def _until_serving(self, timeout: float) -> None:  # noqa: ASYNC109 - a bound
-        child = self._child
-        if child is None:
+        child, channel = self._child, self._channel
+        if child is None or channel is None:
             return
         socket = Path(str(self.target).removeprefix("unix:"))
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             if child.exit_status is not None:
                 await self._explain_exit(child)
-            # Dialled only when it is there: a failed attempt would make gRPC wait before the next.
+            # Dialled only when it is there: after a failed attempt the channel waits before the next.
             if socket.exists():  # noqa: ASYNC240 - a file of this machine's memory or disk
-                health = await ask_health(self._channel, str(self.target), timeout=_PROBE_SECONDS)
+                health = await ask_health(channel, str(self.target), timeout=_PROBE_SECONDS)
                 if health.state is PdpState.SERVING:
                     self.has_been_serving = True
                     self._pass_on_first_words()
@@ -307,16 +306,16 @@ class EmbeddedPdp:
                 await self._load()
 
     async def _load(self) -> None:
-        stub = svc_pb2_grpc.CerbosAdminServiceStub(self._channel)
+        channel = self._channel
+        if channel is None:
+            return
+        method = channel.method(_RELOAD, secrets={"authorization": self._authorization})
+        request = request_pb2.ReloadStoreRequest(wait=True).SerializeToString()
         complaints = self._complaints
         try:
-            await stub.ReloadStore(
-                request_pb2.ReloadStoreRequest(wait=True),
-                timeout=_RELOAD_SECONDS,
-                metadata=(("authorization", self._authorization),),
-            )
-        except grpc.aio.AioRpcError as error:
-            if error.code() is grpc.StatusCode.UNAVAILABLE:
+            await channel.call(method, request, seconds=_RELOAD_SECONDS)
+        except CallFailed as error:
+            if error.code is Code.UNAVAILABLE:
                 self._saved_while_down.set()
                 self._log.warning("pdp.reload_postponed", error=describe(error))
                 return
