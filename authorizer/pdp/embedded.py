@@ -237,7 +237,7 @@ class EmbeddedPdp:
         while time.monotonic() < end:
             if child.exit_status is not None:
                 await self._explain_exit(child)
-            # Dialled only when it is there: after a failed attempt the channel waits before the next.
+            # Dialled only when it is there: a failed attempt would have the channel wait.
             if socket.exists():  # noqa: ASYNC240 - a file of this machine's memory or disk
                 health = await ask_health(channel, str(self.target), timeout=_PROBE_SECONDS)
                 if health.state is PdpState.SERVING:
