@@ -90,8 +90,8 @@ class Blocks:
         found = self._kept.get(block)
         if found is None:
             found = _fields(_decoded(block))
-            # What may quote a question is not kept.
-            if len(block) <= _LONGEST_KEPT and GRPC_MESSAGE not in found:
+            # What may quote a question is not kept. Go's gRPC sends an empty message with each OK.
+            if len(block) <= _LONGEST_KEPT and not found.get(GRPC_MESSAGE):
                 if len(self._kept) >= _KEPT:
                     self._kept.clear()
                 self._kept[block] = found
