@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOP: Final = "event loop, gRPC's part in it"
-THREADS: Final = "threads: gRPC's, the log's writer"
+LOOP: Final = "event loop"
+THREADS: Final = "threads"
 
 # In the order in which a decision meets them; a part's name, and how the paths of its code begin.
 # The innermost call that is known decides: a helper of the standard library is its caller's.
@@ -33,7 +33,7 @@ _PARTS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("find the route", ("authorizer/routing/",)),
     ("PDP messages", ("authorizer/pdp/messages", "authorizer/pdp/values")),
-    ("gRPC's call", ("grpc/", "authorizer/pdp/cerbos")),
+    ("call to the PDP", ("authorizer/rpc/", "authorizer/pdp/cerbos")),
     ("cache, batching, failover", ("authorizer/pdp/",)),
     ("decision log, metrics", ("authorizer/instrumentation/", "structlog/", "prometheus_client/")),
     ("the engine", ("authorizer/",)),

@@ -26,7 +26,7 @@ AMOUNTS = st.dictionaries(NAMES, st.floats(0.1, 1e6), min_size=1, max_size=8)
     [
         ("run (authorizer/cli/serve.py:9);run (asyncio/runners.py:8)", phases.LOOP),
         ("f (aiohttp/a.py:1);decode (authorizer/contract/decode.py:2)", "read the question"),
-        ("f (authorizer/pdp/cerbos.py:1);g (grpc/aio/_call.py:2)", "gRPC's call"),
+        ("f (authorizer/pdp/cerbos.py:1);g (authorizer/rpc/channel.py:2)", "call to the PDP"),
         ("f (authorizer/pdp/messages.py:1);copy (copy.py:2)", "PDP messages"),
         ("render (authorizer/routing/render.py:1)", "render the checks"),
         ("find (authorizer/routing/trie.py:1)", "find the route"),
@@ -38,7 +38,7 @@ def test_a_sample_belongs_to_the_innermost_part_that_is_known(stack: str, part: 
 
 
 def test_no_microsecond_of_a_profile_is_lost() -> None:
-    samples = {"f (grpc/a.py:1)": 3, "f (x.py:1)": 2}
+    samples = {"f (authorizer/rpc/a.py:1)": 3, "f (x.py:1)": 2}
     assert sum(phases.by_part(samples, main=10.0, others=4.0).values()) == 14.0
 
 
