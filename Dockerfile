@@ -28,13 +28,14 @@ RUN python -m venv --without-pip /opt/authorizer \
         --no-compile --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY authorizer/ authorizer/
-# Cerbos's package asks for a protobuf compiler that its own generated code does not need. The
-# import at the end proves that nothing else does either. Byte code is made here, once, as nothing
+# Cerbos's package asks for gRPC's library and for a protobuf compiler; we use its messages, which
+# need neither. The import at the end proves that nothing else does either. Byte code is made here, once, as nothing
 # can be written later; `unchecked-hash` does not depend on time stamps that a copy may change.
 RUN /build/bin/pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
     && python -m pip --python /opt/authorizer/bin/python install \
         --no-compile --no-deps --no-index /dist/*.whl \
-    && python -m pip --python /opt/authorizer/bin/python uninstall --yes grpcio-tools setuptools \
+    && python -m pip --python /opt/authorizer/bin/python uninstall --yes \
+        grpcio grpcio-status grpcio-tools setuptools \
     && /opt/authorizer/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         /opt/authorizer/lib \
     && /opt/authorizer/bin/python -c "import authorizer.lint.run, authorizer.supervisor.supervise, authorizer.supervisor.work"
