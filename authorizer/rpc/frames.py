@@ -94,11 +94,15 @@ class Frames:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Return the frames that are whole now. Raises BrokenPeer for one that is too long."""
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that are whole now. Raises BrokenPeer at one that is too long.
+
+        Those before it come first, as they do when the bytes come in other pieces.
+        """
         if self._rest:
             data = self._rest + data
-        found, position, size = [], 0, len(data)
+            self._rest = b""
+        position, size = 0, len(data)
         while size - position >= _HEAD_SIZE:
             high, low, kind, flags, stream = _HEAD.unpack_from(data, position)
             length = high << 8 | low
@@ -109,9 +113,9 @@ class Frames:
                 break
             position = begin + length
             # The highest bit is reserved, and ignored.
-            found.append((kind, flags, stream & LAST_STREAM, data[begin:position]))
-        self._rest = data[position:] if position < size else b""
-        return found
+            yield kind, flags, stream & LAST_STREAM, data[begin:position]
+        if position < size:
+            self._rest = data[position:]
 
 
 def content(flags: int, payload: bytes) -> bytes:
