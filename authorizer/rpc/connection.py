@@ -155,6 +155,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what comes."""
+        if self._transport is None or self._transport.is_closing():
+            return  # TLS hands on what it has read while it is being closed
         try:
             for kind, flags, number, payload in self._frames.feed(data):
                 if self._expected is not None and kind != self._expected:
