@@ -337,7 +337,7 @@ class Connection(asyncio.Protocol):
             future.set_result(bytes(answer[_PREFIX_SIZE:]))
 
     def _reset(self, number: int, _: int, payload: bytes) -> None:
-        code = frames.read_number(payload)
+        code = frames.read_reset(payload)
         call = self._calls.get(number)
         if call is None:
             self._require_begun(number)
@@ -374,9 +374,7 @@ class Connection(asyncio.Protocol):
         self._go_on()
 
     def _widened(self, number: int, _: int, payload: bytes) -> None:
-        more = frames.read_number(payload)
-        if not more:
-            raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "a window that is wider by nothing")
+        more = frames.read_window_update(payload)
         if not number:
             self._window += more
             _require_window(self._window)

@@ -146,12 +146,17 @@ def read_settings(payload: bytes) -> Iterator[tuple[int, int]]:
         yield name, value
 
 
-def read_number(payload: bytes) -> int:
-    """Return what a RST_STREAM or WINDOW_UPDATE frame holds."""
-    if len(payload) != _NUMBER.size:
-        raise BrokenPeer(ErrorCode.FRAME_SIZE_ERROR, "a number that is not of four bytes")
-    (number,) = _NUMBER.unpack(payload)
-    return int(number)
+def read_reset(payload: bytes) -> int:
+    """Return the error code of a RST_STREAM frame."""
+    return _number(payload)
+
+
+def read_window_update(payload: bytes) -> int:
+    """Return how many bytes more may be sent: one at least."""
+    more = _number(payload) & LARGEST_WINDOW  # the highest bit is reserved, and ignored
+    if not more:
+        raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "a window that is wider by nothing")
+    return more
 
 
 def read_goaway(payload: bytes) -> tuple[int, int]:
@@ -167,3 +172,10 @@ def pong(payload: bytes) -> bytes:
     if len(payload) != _PING_SIZE:
         raise BrokenPeer(ErrorCode.FRAME_SIZE_ERROR, "a PING that is not of eight bytes")
     return frame(PING, ACK, 0, payload)
+
+
+def _number(payload: bytes) -> int:
+    if len(payload) != _NUMBER.size:
+        raise BrokenPeer(ErrorCode.FRAME_SIZE_ERROR, "a number that is not of four bytes")
+    (number,) = _NUMBER.unpack(payload)
+    return int(number)
