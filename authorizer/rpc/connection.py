@@ -345,15 +345,21 @@ class Connection(asyncio.Protocol):
             self._end(call)
             _tell(call, of_reset(code))
 
-    def _pinged(self, _: int, flags: int, payload: bytes) -> None:
+    def _pinged(self, number: int, flags: int, payload: bytes) -> None:
+        _require_none(number)
+        pong = frames.pong(payload)
         if not flags & frames.ACK:
-            self._reply(frames.pong(payload))
+            self._reply(pong)
 
     def _promised(self, *_: object) -> None:
         raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "it promises what nobody wanted")
 
-    def _settings(self, _: int, flags: int, payload: bytes) -> None:
+    def _settings(self, number: int, flags: int, payload: bytes) -> None:
+        _require_none(number)
         if flags & frames.ACK:
+            if payload:
+                text = "an acknowledgement with settings"
+                raise BrokenPeer(ErrorCode.FRAME_SIZE_ERROR, text)
             return
         for name, value in frames.read_settings(payload):
             match name:
@@ -387,12 +393,13 @@ class Connection(asyncio.Protocol):
         elif number not in self._calls:
             self._require_begun(number)
 
-    def _going_away(self, _: int, __: int, payload: bytes) -> None:
+    def _going_away(self, number: int, _: int, payload: bytes) -> None:
         """Make no more calls; those that the other side has not begun fail as that."""
+        _require_none(number)
         last, code = frames.read_goaway(payload)
         reason = f"it ends the connection: {named(code)}"
         self._take_no_more(reason)
-        for call in [call for number, call in self._calls.items() if number > last]:
+        for call in [call for begun, call in self._calls.items() if begun > last]:
             self._forget(call)
             _tell(call, CallFailed(Code.UNAVAILABLE, reason, unseen=True))
         self._close_when_done()
@@ -488,6 +495,12 @@ def _noticed(ready: asyncio.Future[None]) -> None:
 def _require_window(size: int) -> None:
     if size > frames.LARGEST_WINDOW:
         raise BrokenPeer(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too wide")
+
+
+def _require_none(number: int) -> None:
+    """Refuse a frame that is about the whole connection, and names a stream."""
+    if number:
+        raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "a connection's frame on a stream")
 
 
 def _failure(status: str | None, trailers: Fields) -> CallFailed:
