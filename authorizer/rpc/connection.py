@@ -40,6 +40,8 @@ _UNREAD: Final = 1_000
 # A header block may be cut into so many frames; more only keep us busy.
 _CUTS: Final = 64
 _GRPC: Final = "application/grpc"
+# As they are written. `int` would read more: "+0" as well, and a failure that is OK is none.
+_CODES: Final[Mapping[str, Code]] = {str(code.value): code for code in Code if code is not Code.OK}
 _PREFIX_SIZE: Final = 5  # of a message: whether it is compressed, and its length
 
 _HELLO: Final = (
@@ -507,10 +509,7 @@ def _failure(status: str | None, trailers: Fields) -> CallFailed:
     """Return what became of a call that did not go well, by its trailers."""
     if status is None:
         return CallFailed(Code.INTERNAL, "the answer has no status")
-    try:
-        code = Code(int(status))
-    except ValueError:
-        code = Code.UNKNOWN
+    code = _CODES.get(status, Code.UNKNOWN)
     details = headers.percent_decoded(trailers.get(headers.GRPC_MESSAGE, ""))
     return CallFailed(code, details, local=False)
 
