@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class BrokenPeer(Exception):
         super().__init__(f"{code.name}: {details}")
 
 
+_HTTP_STATUS: Final = re.compile(r"[1-9][0-9]{2}")
 # https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
 _OF_HTTP: Final[Mapping[str, Code]] = {
     "400": Code.INTERNAL,
@@ -101,7 +103,12 @@ _OF_RESET: Final[Mapping[int, Code]] = {
 
 
 def of_http(status: str) -> CallFailed:
-    """Return what an answer is that is not gRPC's, by its HTTP status."""
+    """Return what an answer is that is not gRPC's, by its HTTP status.
+
+    Nothing else is quoted: what the other side writes there may be anything.
+    """
+    if not _HTTP_STATUS.fullmatch(status):
+        return CallFailed(Code.UNKNOWN, "it answered without an HTTP status")
     return CallFailed(
         _OF_HTTP.get(status, Code.UNKNOWN), f"it answered with HTTP status {status}, not with gRPC"
     )
