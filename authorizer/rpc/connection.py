@@ -39,7 +39,6 @@ _UNSENT: Final = 1024 * 1024
 _UNREAD: Final = 1_000
 # A header block may be cut into so many frames; more only keep us busy.
 _CUTS: Final = 64
-_GRPC: Final = "application/grpc"
 # As they are written. `int` would read more: "+0" as well, and a failure that is OK is none.
 _CODES: Final[Mapping[str, Code]] = {str(code.value): code for code in Code if code is not Code.OK}
 _PREFIX_SIZE: Final = 5  # of a message: whether it is compressed, and its length
@@ -310,7 +309,7 @@ class Connection(asyncio.Protocol):
             if status != "200":
                 self._refuse(call, of_http(status))
                 return
-            if not fields.get(headers.CONTENT_TYPE, "").startswith(_GRPC):
+            if not headers.is_grpc(fields):
                 self._refuse(call, CallFailed(Code.UNKNOWN, "the answer is not gRPC's"))
                 return
             call.fields = fields

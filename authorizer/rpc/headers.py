@@ -37,6 +37,9 @@ _LONGEST_LIST: Final = 65_536
 _KEPT: Final = 64
 _LONGEST_KEPT: Final = 512
 
+_GRPC: Final = "application/grpc"
+_GRPC_KINDS: Final = (f"{_GRPC}+", f"{_GRPC};")
+
 # Fields of RFC 7541's static table, by their index there with the bit that says so.
 _POST: Final = b"\x83"
 _HTTP: Final = b"\x86"
@@ -59,7 +62,7 @@ def request_block(
     fields = (
         (":path", path),
         (":authority", authority),
-        (CONTENT_TYPE, "application/grpc"),
+        (CONTENT_TYPE, _GRPC),
         ("te", "trailers"),
         ("user-agent", "oathkeeper-cerbos-authorizer"),
     )
@@ -73,6 +76,12 @@ def timeout_field(seconds: float) -> bytes:
     milliseconds = min(max(int(seconds * 1e3), 1), _LONGEST_TIMEOUT)
     value = b"%dm" % milliseconds
     return b"\x00\x0cgrpc-timeout%c%b" % (len(value), value)
+
+
+def is_grpc(fields: Fields) -> bool:
+    """Tell whether an answer is gRPC's by its type; gRPC-Web's, whose messages differ, is not."""
+    kind = fields.get(CONTENT_TYPE, "")
+    return kind == _GRPC or kind.startswith(_GRPC_KINDS)
 
 
 class Blocks:
