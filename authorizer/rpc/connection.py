@@ -293,6 +293,7 @@ class Connection(asyncio.Protocol):
             raise BrokenPeer(ErrorCode.ENHANCE_YOUR_CALM, "a header block that is too long")
         if flags & frames.END_HEADERS:
             self._expected = None
+            self._block = (0, 0, [])  # it may be long, and is not kept
             self._block_came(number, first_flags, b"".join(pieces))
 
     def _block_came(self, number: int, flags: int, block: bytes) -> None:
