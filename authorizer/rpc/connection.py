@@ -70,7 +70,7 @@ class Call:
 
     def __init__(self, block: bytes, message: bytes, future: asyncio.Future[bytes]) -> None:
         self.block = block
-        self.unsent = message
+        self.unsent: bytes | memoryview = message
         self.future = future
         self.number = 0
         self.window = 0
@@ -204,6 +204,8 @@ class Connection(asyncio.Protocol):
             self._write(begun)
         else:
             self._write(begun)
+            # Of a view, a part is taken without copying the rest.
+            call.unsent = memoryview(message)
             call.window = self._stream_window
             self._partly[number] = call
             self._send_more(call)

@@ -57,7 +57,7 @@ _PING_SIZE: Final = 8
 _PRIORITY_SIZE: Final = 5
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview) -> bytes:
     """Return a frame as it is sent."""
     size = len(payload)
     return _HEAD.pack(size >> 8, size & 0xFF, kind, flags, stream) + payload
