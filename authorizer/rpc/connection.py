@@ -264,16 +264,20 @@ class Connection(asyncio.Protocol):
         if call is None:
             self._require_begun(number)
             return
+        is_last = flags & frames.END_STREAM
         if flags & frames.PADDED:
+            size = len(payload)
             payload = frames.content(flags, payload)
+            if not is_last:  # padding takes no room from an answer
+                self._reply(frames.window_update(number, size - len(payload)))
         call.add(payload)
         if call.fields is None:
-            self._refuse(call, CallFailed(Code.INTERNAL, "a message without headers"))
+            self._refuse(call, CallFailed(Code.INTERNAL, "a message without headers"), is_last)
         elif len(call.answer) > LARGEST_ANSWER + _PREFIX_SIZE:
             text = f"the answer has more than {LARGEST_ANSWER} bytes"
-            self._refuse(call, CallFailed(Code.RESOURCE_EXHAUSTED, text))
-        elif flags & frames.END_STREAM:
-            self._refuse(call, CallFailed(Code.INTERNAL, "the answer has no status"))
+            self._refuse(call, CallFailed(Code.RESOURCE_EXHAUSTED, text), is_last)
+        elif is_last:
+            self._refuse(call, CallFailed(Code.INTERNAL, "the answer has no status"), is_last)
 
     def _headers(self, number: int, flags: int, payload: bytes) -> None:
         if flags & frames.PADDED:
@@ -310,10 +314,10 @@ class Connection(asyncio.Protocol):
             if status.startswith("1") and not is_last:
                 return  # an interim answer; the real one comes
             if status != "200":
-                self._refuse(call, of_http(status))
+                self._refuse(call, of_http(status), is_last)
                 return
             if not headers.is_grpc(fields):
-                self._refuse(call, CallFailed(Code.UNKNOWN, "the answer is not gRPC's"))
+                self._refuse(call, CallFailed(Code.UNKNOWN, "the answer is not gRPC's"), is_last)
                 return
             call.fields = fields
         elif not is_last:
@@ -438,9 +442,10 @@ class Connection(asyncio.Protocol):
 
     # --- ends
 
-    def _refuse(self, call: Call, reason: CallFailed) -> None:
-        """End a call whose answer is of no use."""
-        self._write(frames.rst_stream(call.number, ErrorCode.CANCEL))
+    def _refuse(self, call: Call, reason: CallFailed, is_last: int) -> None:
+        """End a call whose answer is of no use, and say so unless both sides have ended it."""
+        if call.unsent or not is_last:
+            self._write(frames.rst_stream(call.number, ErrorCode.CANCEL))
         self._end(call)
         _tell(call, reason)
 
