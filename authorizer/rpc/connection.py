@@ -489,6 +489,7 @@ class Connection(asyncio.Protocol):
         self.open = False
         if not self.ready.done():
             self.ready.set_exception(_same(reason))
+            self.ready.exception()  # else asyncio logs it, where nobody came to wait for it
         begun, waiting = list(self._calls.values()), list(self._waiting)
         for call in (*begun, *waiting):
             self._forget(call)
