@@ -37,6 +37,9 @@ _WINDOW: Final = 4 * LARGEST_ANSWER
 _UNSENT: Final = 1024 * 1024
 # What one asks for that we have to answer, while it does not read what we answer.
 _UNREAD: Final = 1_000
+# How long a connection that is over may take to say so, in seconds. Who does not read would keep it
+# for ever, and TLS waits for half a minute for the other side's farewell.
+_FAREWELL: Final = 1.0
 # A header block may be cut into so many frames; more only keep us busy.
 _CUTS: Final = 64
 # As they are written. `int` would read more: "+0" as well, and a failure that is OK is none.
@@ -121,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._block: tuple[int, int, list[bytes]] = (0, 0, [])
         self._reason: CallFailed | None = None
         self._transport: asyncio.Transport | None = None
+        self._last_resort: asyncio.TimerHandle | None = None
 
     # --- what is asked of it
 
@@ -151,6 +155,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say first what we speak."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._reason is not None:
+            self._transport.abort()  # it was given up while it was made
+            return
         self._transport.set_write_buffer_limits(_UNSENT)
         self._transport.write(_HELLO)
 
@@ -182,6 +189,8 @@ class Connection(asyncio.Protocol):
         """Fail what is being asked."""
         why = f": {exc.strerror or exc}" if isinstance(exc, OSError) else ""
         self._fail(self._reason or CallFailed(Code.UNAVAILABLE, f"the connection was lost{why}"))
+        if self._last_resort is not None:
+            self._last_resort.cancel()
         # It knows this, which knows it.
         self._transport = None
 
@@ -421,7 +430,7 @@ class Connection(asyncio.Protocol):
 
     def _close_when_done(self) -> None:
         if not self.open and not self._calls and self._transport is not None:
-            self._transport.close()
+            self._hang_up(self._transport)
 
     def _require_begun(self, number: int) -> None:
         """Refuse a frame for a stream that there has never been."""
@@ -481,8 +490,13 @@ class Connection(asyncio.Protocol):
                 transport.abort()  # it does not read: it is not waited for
             else:
                 transport.write(frames.goaway(0, code))
-                transport.close()
+                self._hang_up(transport)
         self._fail(reason)
+
+    def _hang_up(self, transport: asyncio.Transport) -> None:
+        if not transport.is_closing():
+            self._last_resort = self._loop.call_later(_FAREWELL, transport.abort)
+            transport.close()
 
     def _fail(self, reason: CallFailed) -> None:
         """Fail everything that is being asked."""
