@@ -5,6 +5,7 @@ Each part rests on those above it:
     status      what becomes of a call that has no answer
     frames      HTTP/2's frames, written and read
     headers     their header blocks, written and read
+    call        one call, and what its answer means
     connection  a connection, and the calls on it
     channel     a place to call: connects, and connects again
 

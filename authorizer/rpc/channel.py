@@ -11,6 +11,7 @@ from aiohappyeyeballs import start_connection
 
 from authorizer.backoff import Backoff
 from authorizer.config.addresses import UnixAddress
+from authorizer.rpc.call import prefixed
 from authorizer.rpc.connection import Connection
 from authorizer.rpc.headers import request_block, timeout_field
 from authorizer.rpc.status import CallFailed, Code
@@ -79,8 +80,7 @@ class Channel:
         connection = self._connection
         begun = self._loop.time()
         left, tries = seconds, _TRIES
-        # A message that is not compressed, and its length.
-        message = b"\0" + len(message).to_bytes(4) + message
+        message = prefixed(message)
         while True:
             if connection is None or not connection.open:
                 connection = await self._connected(left)

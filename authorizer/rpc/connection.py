@@ -12,23 +12,12 @@ from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from authorizer.rpc import frames, headers
-from authorizer.rpc.status import (
-    BrokenPeer,
-    CallFailed,
-    Code,
-    ErrorCode,
-    named,
-    of_http,
-    of_reset,
-)
+from authorizer.rpc.call import LARGEST_ANSWER, Call, without_status
+from authorizer.rpc.status import BrokenPeer, CallFailed, Code, ErrorCode, named, of_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from authorizer.rpc.headers import Fields
-
-# As gRPC's other clients bound an answer.
-LARGEST_ANSWER: Final = 4 * 1024 * 1024
 # What may come on a stream is all of an answer, so that no call ever has to ask for more; and on
 # the connection so much more than that, that it is topped up before anybody waits.
 _STREAM_WINDOW: Final = LARGEST_ANSWER + frames.DEFAULT_FRAME_SIZE
@@ -42,9 +31,6 @@ _UNREAD: Final = 1_000
 _FAREWELL: Final = 1.0
 # A header block may be cut into so many frames; more only keep us busy.
 _CUTS: Final = 64
-# As they are written. `int` would read more: "+0" as well, and a failure that is OK is none.
-_CODES: Final[Mapping[str, Code]] = {str(code.value): code for code in Code if code is not Code.OK}
-_PREFIX_SIZE: Final = 5  # of a message: whether it is compressed, and its length
 
 _HELLO: Final = (
     frames.PREFACE
@@ -59,38 +45,6 @@ _HELLO: Final = (
 )
 
 
-class Call:
-    """A call that is being made. Its future has the answer's bytes, or fails with CallFailed.
-
-    `number` is that of its stream, 0 until it has one. `unsent` is what is left of its message,
-    prefix included, and `window` how much of that the other side allows; `answer` is what has come
-    of the answer, `fields` the header block before it.
-    """
-
-    __slots__ = (
-        "answer", "block", "fields", "future", "number", "timer", "unsent", "window",
-    )  # fmt: skip
-
-    def __init__(self, block: bytes, message: bytes, future: asyncio.Future[bytes]) -> None:
-        self.block = block
-        self.unsent: bytes | memoryview = message
-        self.future = future
-        self.number = 0
-        self.window = 0
-        self.answer: bytes | bytearray = b""
-        self.fields: Fields | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def add(self, payload: bytes) -> None:
-        """Take a piece of the answer: nearly always there is but one."""
-        if not self.answer:
-            self.answer = payload
-        elif isinstance(self.answer, bytearray):
-            self.answer += payload
-        else:
-            self.answer = bytearray(self.answer) + payload
-
-
 class Connection(asyncio.Protocol):
     """Makes calls, as many at once as the other side allows; the others wait for their turn.
 
@@ -100,7 +54,6 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.ready: asyncio.Future[None] = loop.create_future()
-        self.ready.add_done_callback(_noticed)  # who dials may have failed before he waits for it
         self.open = False
         self._loop = loop
         self._frames = frames.Frames()
@@ -279,14 +232,9 @@ class Connection(asyncio.Protocol):
             payload = frames.content(flags, payload)
             if not is_last:  # padding takes no room from an answer
                 self._reply(frames.window_update(number, size - len(payload)))
-        call.add(payload)
-        if call.fields is None:
-            self._refuse(call, CallFailed(Code.INTERNAL, "a message without headers"), is_last)
-        elif len(call.answer) > LARGEST_ANSWER + _PREFIX_SIZE:
-            text = f"the answer has more than {LARGEST_ANSWER} bytes"
-            self._refuse(call, CallFailed(Code.RESOURCE_EXHAUSTED, text), is_last)
-        elif is_last:
-            self._refuse(call, CallFailed(Code.INTERNAL, "the answer has no status"), is_last)
+        useless = call.add(payload) or (without_status() if is_last else None)
+        if useless is not None:
+            self._refuse(call, useless, is_last)
 
     def _headers(self, number: int, flags: int, payload: bytes) -> None:
         if flags & frames.PADDED:
@@ -318,40 +266,17 @@ class Connection(asyncio.Protocol):
             return
         fields = self._blocks.read(block)
         is_last = flags & frames.END_STREAM
-        if call.fields is None:
-            status = fields.get(headers.STATUS, "")
-            if status.startswith("1") and not is_last:
-                return  # an interim answer; the real one comes
-            if status != "200":
-                self._refuse(call, of_http(status), is_last)
-                return
-            if not headers.is_grpc(fields):
-                self._refuse(call, CallFailed(Code.UNKNOWN, "the answer is not gRPC's"), is_last)
-                return
-            call.fields = fields
-        elif not is_last:
-            raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "headers amid an answer")
-        if is_last:
-            self._answered(call, fields)
-
-    def _answered(self, call: Call, trailers: Fields) -> None:
-        """Let a call have what its trailers say."""
-        status = trailers.get(headers.GRPC_STATUS)
-        answer = call.answer
-        if call.unsent:  # it did not want to hear the rest
-            self._write(frames.rst_stream(call.number, ErrorCode.NO_ERROR))
-        self._end(call)
-        future = call.future
-        if future.done():
+        if call.begun:
+            if not is_last:
+                raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "headers amid an answer")
+        elif (useless := call.begin(fields, is_last=bool(is_last))) is not None:
+            self._refuse(call, useless, is_last)
             return
-        if status != "0":
-            future.set_exception(_failure(status, trailers))
-        elif len(answer) < _PREFIX_SIZE or answer[0] != 0:
-            future.set_exception(CallFailed(Code.INTERNAL, "the answer is no plain message"))
-        elif int.from_bytes(answer[1:_PREFIX_SIZE]) != len(answer) - _PREFIX_SIZE:
-            future.set_exception(CallFailed(Code.INTERNAL, "the answer is not one message"))
-        else:
-            future.set_result(bytes(answer[_PREFIX_SIZE:]))
+        if is_last:
+            if call.unsent:  # it did not want to hear the rest
+                self._write(frames.rst_stream(number, ErrorCode.NO_ERROR))
+            self._end(call)
+            call.end(fields)
 
     def _reset(self, number: int, _: int, payload: bytes) -> None:
         code = frames.read_reset(payload)
@@ -360,7 +285,7 @@ class Connection(asyncio.Protocol):
             self._require_begun(number)
         else:
             self._end(call)
-            _tell(call, of_reset(code))
+            call.fail(of_reset(code))
 
     def _pinged(self, number: int, flags: int, payload: bytes) -> None:
         _require_none(number)
@@ -418,7 +343,7 @@ class Connection(asyncio.Protocol):
         self._take_no_more(reason)
         for call in [call for begun, call in self._calls.items() if begun > last]:
             self._forget(call)
-            _tell(call, CallFailed(Code.UNAVAILABLE, reason, unseen=True))
+            call.fail(CallFailed(Code.UNAVAILABLE, reason, unseen=True))
         self._close_when_done()
 
     def _take_no_more(self, reason: str) -> None:
@@ -426,7 +351,7 @@ class Connection(asyncio.Protocol):
         self.open = False
         for call in list(self._waiting):
             self._forget(call)
-            _tell(call, CallFailed(Code.UNAVAILABLE, reason, unseen=True))
+            call.fail(CallFailed(Code.UNAVAILABLE, reason, unseen=True))
 
     def _close_when_done(self) -> None:
         if not self.open and not self._calls and self._transport is not None:
@@ -456,11 +381,11 @@ class Connection(asyncio.Protocol):
         if call.unsent or not is_last:
             self._write(frames.rst_stream(call.number, ErrorCode.CANCEL))
         self._end(call)
-        _tell(call, reason)
+        call.fail(reason)
 
     def _expire(self, call: Call) -> None:
         self.give_up(call)
-        _tell(call, CallFailed(Code.DEADLINE_EXCEEDED, "no answer in time"))
+        call.fail(CallFailed(Code.DEADLINE_EXCEEDED, "no answer in time"))
 
     def _end(self, call: Call) -> None:
         """Let go of a call, and begin the next."""
@@ -511,11 +436,6 @@ class Connection(asyncio.Protocol):
         _tell_all(waiting, reason, unseen=True)
 
 
-def _noticed(ready: asyncio.Future[None]) -> None:
-    if not ready.cancelled():
-        ready.exception()
-
-
 def _require_window(size: int) -> None:
     if size > frames.LARGEST_WINDOW:
         raise BrokenPeer(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too wide")
@@ -527,23 +447,9 @@ def _require_none(number: int) -> None:
         raise BrokenPeer(ErrorCode.PROTOCOL_ERROR, "a connection's frame on a stream")
 
 
-def _failure(status: str | None, trailers: Fields) -> CallFailed:
-    """Return what became of a call that did not go well, by its trailers."""
-    if status is None:
-        return CallFailed(Code.INTERNAL, "the answer has no status")
-    code = _CODES.get(status, Code.UNKNOWN)
-    details = headers.percent_decoded(trailers.get(headers.GRPC_MESSAGE, ""))
-    return CallFailed(code, details, local=False)
-
-
-def _tell(call: Call, reason: CallFailed) -> None:
-    if not call.future.done():
-        call.future.set_exception(reason)
-
-
 def _tell_all(calls: Iterable[Call], reason: CallFailed, *, unseen: bool) -> None:
     for call in calls:
-        _tell(call, _same(reason, unseen=unseen))
+        call.fail(_same(reason, unseen=unseen))
 
 
 def _same(reason: CallFailed, *, unseen: bool = False) -> CallFailed:
