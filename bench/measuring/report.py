@@ -12,6 +12,7 @@ from bench.measuring.phases import PARTS
 from bench.measuring.rounds import (
     AUTHORIZER,
     CACHED,
+    CALL,
     GATEWAY,
     GROWING_AT,
     HANDLER,
@@ -227,7 +228,7 @@ def figures(rounds: Sequence[Round]) -> str:
     ]
     for key in rounds[0]:
         if key.in_flight:
-            own = "client" if key.of == STUB else "target"
+            own = "client" if key.of in {STUB, CALL} else "target"
             cpu, pdp = (_shown_cpu(rounds, key, of) for of in (own, "pdp"))
             name = f"{key.asked} | {key.of} | {key.in_flight}"
             lines.append(f"| {name} | {_shown(rounds, key)} | {cpu} | {pdp} |")

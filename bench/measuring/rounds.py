@@ -34,6 +34,7 @@ GROWING_AT: Final = 16  # in flight, where routes and checks grow
 AUTHORIZER: Final = "authorizer"
 HANDLER: Final = "handler"
 STUB: Final = "stub"
+CALL: Final = "our call"
 LEAST: Final = "handler and stub"
 PAGES: Final = "whole pages"
 CACHED: Final = "hot, cached"
@@ -201,7 +202,8 @@ class Rounds:
                 floor = partial(self._wrk, workload, many, of=handler)
                 yield Key(name, HANDLER, many), floor
             if name == "distinct":
-                yield Key(name, STUB, many), partial(self._stub, workload, many)
+                yield Key(name, STUB, many), partial(self._ask, "stub", workload, many)
+                yield Key(name, CALL, many), partial(self._ask, "call", workload, many)
                 yield Key(name, LEAST, many), partial(self._wrk, workload, many, of=self._all.least)
                 if many > 1:
                     yield from self._more_processes(workload, many)
@@ -209,7 +211,7 @@ class Rounds:
         if pages:
             page = self._workloads["page"]
             yield Key(PAGES, AUTHORIZER, many), partial(self._browser, page, pages)
-            yield Key(PAGES, STUB, many), partial(self._stub, page, pages, workloads.A_PAGE)
+            yield Key(PAGES, STUB, many), partial(self._ask, "stub", page, pages, workloads.A_PAGE)
 
     def _more_processes(self, workload: Workload, many: int) -> Iterator[Thing]:
         """Yield the same with one more process that decides, and with one more of everything."""
@@ -273,10 +275,11 @@ class Rounds:
         seconds = self._all.seconds
         return self._spent(lambda: loads.open_loop(target, bodies, rate, seconds=seconds), target)
 
-    def _stub(self, workload: Workload, many: int, at_once: int = 1) -> Figure:
+    def _ask(self, client: str, workload: Workload, many: int, at_once: int = 1) -> Figure:
+        """Have a client ask the PDP what the authorizer would."""
         bodies = self._bodies(workload, many * at_once)
         stub.write(self._asked, (message(body, self.snapshot) for body in bodies))
-        return self._client("stub", self._all.pdp, many, at_once)
+        return self._client(client, self._all.pdp, many, at_once)
 
     def _browser(self, workload: Workload, browsers: int) -> Figure:
         many = browsers * workloads.A_PAGE

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _LENGTH: Final = struct.Struct("<I")
-_TIMEOUT: Final = 5.0  # seconds
+TIMEOUT: Final = 5.0  # seconds
 
 
 def write(path: Path, requests: Iterable[bytes]) -> None:
@@ -54,7 +54,7 @@ async def main(target: str, groups: Sequence[Sequence[Any]], in_flight: int, sec
         check = svc_pb2_grpc.CerbosServiceStub(channel).CheckResources
 
         async def one(message: Any) -> None:  # noqa: ANN401 - Cerbos's messages have no types
-            answer = await check(message, timeout=_TIMEOUT)
+            answer = await check(message, timeout=TIMEOUT)
             (result,) = answer.results
             if list(result.actions.values()) != [effect_pb2.EFFECT_ALLOW]:
                 raise AssertionError(answer)
