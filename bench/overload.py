@@ -4,12 +4,13 @@
 
 In each round, for each way of serving: a real `authorizer serve` is started anew beside a real PDP,
 with everything on. How much a closed loop (wrk) gets is found first, and then the most decisions a
-second that an open loop (vegeta) gets, at rates about that: what vegeta takes of the cores, which
-all share, is lost to both sides of the comparison. Then vegeta asks four times as often, whatever
-is answered. It is served as it is shipped, and without the limit on what is worked on at once. At
-the same rate a bare aiohttp handler refuses everything: no refusal on this machine is faster than
-its, as vegeta, the PDP and the server share the cores. And by our own clock, a refusal is timed
-from when its bytes are there to when its answer is written.
+second that an open loop (vegeta) gets, at rates about that. Then the same at the same rates, while
+at another door so much is asked that four times the most is sent in all: vegeta, the PDP and the
+server share the cores, and what the sending takes is lost to both sides of this comparison. Then
+vegeta asks four times the most, whatever is answered. It is served as it is shipped, and without
+the limit on what is worked on at once. At the same rate a bare aiohttp handler refuses everything.
+And by our own clock, a refusal is timed from when its bytes are there to when its answer is
+written.
 
 Prints tables, writes them with every number to bench/overload.json, and puts them between the marks
 in docs/performance-overload.md. `--quick` proves that it works, in half a minute, and writes
@@ -21,7 +22,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import asdict
@@ -117,25 +117,23 @@ class Round:
             return self._overload(running, sent, overload.Capacity(closed, most, beside))
 
     def _decided(self, running: Running, rate: float, elsewhere: float = 0.0) -> float:
-        """Return the decisions a second at a rate, beside as many questions at the other door."""
+        """Return the decisions a second at a rate, while others are asked at the other door."""
         hits = self._attack(running, rate, STEP, elsewhere).hits()
-        here = [hit for hit in hits if hit.url == _url(running)]
-        if any(not hit.code for hit in hits if hit.url != _url(running)):
-            sys.exit("the other door did not answer all")
-        return overload.became(here).goodput
+        return overload.became([hit for hit in hits if hit.url == _url(running)]).goodput
 
     def _attack(
         self, running: Running, rate: float, seconds: float, elsewhere: float = 0.0
     ) -> loads.Measured:
-        all_of_it = rate + elsewhere
+        """Ask it at one rate and the other door at another, evenly mixed."""
+        total = rate + elsewhere
         there = loads.vegeta_target(_url(self._door), next(self._bodies))
         targets = (
             loads.vegeta_target(_url(running), next(self._bodies))
-            if overload.chosen(number, rate / all_of_it)
+            if overload.chosen(number, rate / total)
             else there
-            for number in range(min(round(all_of_it * seconds), TIMES * PEOPLE))
+            for number in range(min(round(total * seconds), TIMES * PEOPLE))
         )
-        return loads.Measured(targets, f"-rate={round(all_of_it)}/s", f"-duration={seconds}s")
+        return loads.Measured(targets, f"-rate={round(total)}/s", f"-duration={seconds}s")
 
     def _overload(self, running: Running, rate: float, capacity: Capacity) -> Overload:
         attack = self._attack(running, rate, self._seconds)
