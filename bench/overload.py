@@ -13,7 +13,7 @@ And by our own clock, a refusal is timed from when its bytes are there to when i
 written.
 
 Prints tables, writes them with every number to bench/overload.json, and puts them between the marks
-in docs/performance-overload.md. `--quick` proves that it works, in half a minute, and writes
+in docs/performance-overload.md. `--quick` proves that it works, in two minutes, and writes
 nothing. Linux only: it reads /proc.
 """
 
