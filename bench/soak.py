@@ -84,7 +84,7 @@ class Load:
 
     def _decided(self, *options: str) -> float:
         options = (self._trust, f"-duration={SATURATION}s", *options)
-        hits, _ = loads.attack(self._targets, *options)
+        hits = loads.attack(self._targets, *options)
         decided = sum(hit.code in (HTTPStatus.OK, HTTPStatus.FORBIDDEN) for hit in hits)
         return decided / SATURATION
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - msgspec reads it
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from bench.measuring.programs import Running
 
+_LOOK_EVERY: Final = 0.01  # seconds
 _SCRIPT: Final = Path(__file__).with_name("closed.lua")
 # The host of the URL is what an access rule is matched with.
 _HEADERS: Final = ("-H", "Content-Type: application/json", "-H", "Host: api.example.test")
@@ -171,31 +172,45 @@ def open_loop(target: Running, bodies: Sequence[bytes], rate: int, *, seconds: f
     return Load(said["requests"], said["throughput"], p50, p90, p99, refused)
 
 
-def attack(targets: Iterable[str], *options: str) -> tuple[list[Hit], float]:
-    """Ask with vegeta, the targets in turn; return each answer, in the order of asking.
+def attack(targets: Iterable[str], *options: str) -> list[Hit]:
+    """Ask with vegeta, the targets in turn; return each answer, in the order of asking."""
+    return Measured(targets, *options).hits()
 
-    And the seconds of CPU that vegeta took.
+
+class Measured:
+    """The same in the background, for as long as the options say.
+
+    What came of it is written to a file, and read when it is over: nobody but vegeta takes of the
+    cores for it meanwhile.
     """
-    before = os.times()
-    raw = subprocess.run(
-        _attack(*options), input="".join(targets).encode(), capture_output=True, check=True
-    ).stdout
-    after = os.times()
-    # Afterwards, as it takes its time too.
-    lines = subprocess.run(_ENCODE, input=raw, capture_output=True, check=True).stdout.splitlines()
-    spent = after.children_user + after.children_system
-    spent -= before.children_user + before.children_system
-    return sorted(map(_HITS.decode, lines), key=lambda hit: hit.timestamp), spent
+
+    def __init__(self, targets: Iterable[str], *options: str) -> None:
+        self._noted = tempfile.TemporaryFile()  # noqa: SIM115 - until it is read
+        self._asking = _attack(targets, self._noted, *options)
+        self.pid = self._asking.pid
+
+    def wait_for_answer(self) -> None:
+        """Return when the first is answered: vegeta has read its targets by then."""
+        while not os.fstat(self._noted.fileno()).st_size:
+            if self._asking.poll() is not None:
+                sys.exit("vegeta ended without an answer")
+            time.sleep(_LOOK_EVERY)
+
+    def hits(self) -> list[Hit]:
+        """Wait until it is over; return each answer, in the order of asking."""
+        with self._noted:
+            if self._asking.wait() != 0:
+                sys.exit("vegeta failed")
+            self._noted.seek(0)
+            done = subprocess.run(_ENCODE, stdin=self._noted, capture_output=True, check=True)
+        return sorted(map(_HITS.decode, done.stdout.splitlines()), key=lambda hit: hit.timestamp)
 
 
 class Attack:
     """The same in the background, until it is stopped. Every answer is to be read from `hits`."""
 
     def __init__(self, targets: Iterable[str], *options: str) -> None:
-        with tempfile.TemporaryFile() as asked:
-            asked.write("".join(targets).encode())
-            asked.seek(0)
-            self._asking = subprocess.Popen(_attack(*options), stdin=asked, stdout=subprocess.PIPE)
+        self._asking = _attack(targets, subprocess.PIPE, *options)
         self._encoding = subprocess.Popen(
             _ENCODE, stdin=self._asking.stdout, stdout=subprocess.PIPE
         )
@@ -210,9 +225,14 @@ class Attack:
         self._asking.send_signal(signal.SIGINT)
 
 
-def _attack(*options: str) -> list[str]:
+def _attack(targets: Iterable[str], out: IO[bytes] | int, *options: str) -> subprocess.Popen[bytes]:
     # What takes longer than any deadline has stalled.
-    return [str(TOOLS / "vegeta"), "attack", "-format=json", "-timeout=5s", "-max-body=0", *options]
+    vegeta = str(TOOLS / "vegeta")
+    command = [vegeta, "attack", "-format=json", "-timeout=5s", "-max-body=0", *options]
+    with tempfile.TemporaryFile() as asked:
+        asked.write("".join(targets).encode())
+        asked.seek(0)
+        return subprocess.Popen(command, stdin=asked, stdout=out)
 
 
 _ENCODE: Final = (str(TOOLS / "vegeta"), "encode", "-to=json")

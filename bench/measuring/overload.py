@@ -57,21 +57,40 @@ class Became:
 
 
 @dataclass(frozen=True)
+class Capacity:
+    """How many decisions a second a target makes that is not overloaded; 0: it decides nothing.
+
+    `closed` for a closed loop, `most` at the best rate of an open one, and `beside` the same while
+    all that an overload asks more is asked at another door.
+    """
+
+    closed: float = 0.0
+    most: float = 0.0
+    beside: float = 0.0
+
+
+@dataclass(frozen=True)
 class Overload:
     """A load, what became of it, and what it took.
 
-    `closed` is how many decisions a second the target made just before for a closed loop, and
-    `saturation` the most for an open one; 0 for one that decides nothing. `cpu` is the cores that
-    each program took, `recovery` the seconds until all was well again, `peak` the MiB of memory
-    that the target had at the most.
+    `cores` is what each program took of them, from the first answer on for as long as was asked,
+    `recovery` the seconds until all was well again, `peak` the MiB of memory that the target had at
+    the most.
     """
 
-    closed: float
-    saturation: float
+    capacity: Capacity
     became: Became
-    cpu: dict[str, float]
+    cores: dict[str, float]
     recovery: float
     peak: float
+
+
+def chosen(number: int, share: float) -> bool:
+    """Say whether the `number`th of many, from 0, is of those that are a share of all. Pure.
+
+    They lie evenly among the others: of any in a row, it is their share, give or take one.
+    """
+    return int((number + 1) * share) > int(number * share)
 
 
 def became(hits: Sequence[Hit]) -> Became:

@@ -49,7 +49,7 @@ class Running:
 
         That is user and system, all threads; of processes that run still.
         """
-        return sum(_cpu(_PROC / str(pid) / "stat") for pid in _family(self.pid))
+        return cpu(self.pid)
 
     def cpu_of_main(self) -> float:
         """Return the same of its main thread alone."""
@@ -69,6 +69,22 @@ class Running:
     def forget_log(self) -> None:
         """Empty its log, which grows by megabytes a second. It is appended to."""
         os.truncate(self.log, 0)
+
+
+def cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process and its children have used so far.
+
+    That is user and system, all threads. One that has ended still has them, until it is waited for.
+    """
+    return sum(_cpu(_PROC / str(one) / "stat") for one in _family(pid))
+
+
+def cores(pids: Mapping[str, int], seconds: float) -> dict[str, float]:
+    """Return the cores that each of these processes takes in the seconds to come."""
+    before, begun = {name: cpu(pid) for name, pid in pids.items()}, time.monotonic()
+    time.sleep(seconds)
+    spent = time.monotonic() - begun
+    return {name: (cpu(pid) - before[name]) / spent for name, pid in pids.items()}
 
 
 def _cpu(stat: Path) -> float:
@@ -241,6 +257,15 @@ def handler(folder: Path, *more: str) -> Iterator[Running]:
     port = free_port()
     command = [sys.executable, "-m", "bench.measuring.handler", str(port), *more]
     with program(command, log=folder / "handler.log", port=port) as running:
+        yield running
+
+
+@contextmanager
+def door(folder: Path) -> Iterator[Running]:
+    """Run what answers anything, for as little as can be."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.measuring.door", str(port)]
+    with program(command, log=folder / "door.log", port=port) as running:
         yield running
 
 
