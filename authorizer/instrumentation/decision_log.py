@@ -55,17 +55,28 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
     is one from before, and says how old it is.
     """
     outcome = record.outcome
+    texts = (
+        record.request_id,
+        record.subject,
+        record.profile,
+        record.method,
+        record.host,
+        record.path,
+    )
+    if len("".join(texts)) > MAX_TEXT:  # one look at all of them: nearly none is so long
+        texts = tuple(map(_cut, texts))  # type: ignore[assignment] # as many as there were
+    request_id, subject, profile, method, host, path = texts
     out: dict[str, Any] = {
         "decision_id": record.decision_id,
-        "request_id": _cut(record.request_id),
+        "request_id": request_id,
         "outcome": label(outcome),
         "reason": str(outcome.reason),  # not `value`, which Python 3.11 takes 0.2 us to find
         "route": record.route,
-        "subject": _cut(record.subject),
-        "profile": _cut(record.profile),
-        "method": _cut(record.method),
-        "host": _cut(record.host),
-        "path": _cut(record.path),
+        "subject": subject,
+        "profile": profile,
+        "method": method,
+        "host": host,
+        "path": path,
         "checks": [_check(check) for check in record.checks],
         "cerbos_call_id": record.cerbos_call_id,
         "total_ms": _milliseconds(record.total_seconds),
@@ -83,12 +94,10 @@ def fields(record: DecisionRecord) -> dict[str, Any]:
 
 
 def _check(check: CheckRecord) -> dict[str, str]:
-    return {
-        "kind": _cut(check.kind),
-        "id": _cut(check.id),
-        "action": _cut(check.action),
-        "effect": check.effect,
-    }
+    kind, id_, action = check.kind, check.id, check.action
+    if len(kind) + len(id_) + len(action) > MAX_TEXT:
+        kind, id_, action = _cut(kind), _cut(id_), _cut(action)
+    return {"kind": kind, "id": id_, "action": action, "effect": check.effect}
 
 
 def _would_be(outcome: Outcome) -> dict[str, str]:

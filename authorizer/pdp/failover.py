@@ -191,14 +191,11 @@ class FailoverPdp:
         """Ask as the port says; raises what the last PDP that was asked raised."""
         question = _Question(principal, checks, request_id, explain)
         budget = self._budget
-        reserved = budget.reserve()
+        # With one alone there is nobody to repeat it at, and nothing to pay for.
+        reserved = len(self._endpoints) > 1 and budget.reserve()
         try:
             # Whether there are others, the time and the means for two attempts.
-            two = (
-                len(self._endpoints) > 1
-                and reserved
-                and deadline.remaining() > self._attempt_timeout
-            )
+            two = reserved and deadline.remaining() > self._attempt_timeout
             first, second = self._plan(may_probe=two)
             hurried = two and second is not None
             limit = Deadline.after(self._attempt_timeout, deadline.clock) if hurried else deadline
