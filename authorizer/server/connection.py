@@ -176,8 +176,7 @@ class Connection(web.RequestHandler):
             self._hold(data)
             return
         short_way = self._short_way if self._is_idle() else None
-        if short_way is not None and (refusal := short_way.refuser.refusal(data)) is not None:
-            self._write(refusal)
+        if short_way is not None and self._goes_unread(short_way, data):
             return
         waiter = self._waiter
         if short_way is not None:
@@ -201,12 +200,22 @@ class Connection(web.RequestHandler):
             else _UNKNOWN
         )
         self._end_head()
-        if short_way is not None and not self._goes(short_way):
+        if short_way is not None and not self._goes(short_way, data):
             short_way.refuser.let_come()
             _wake(waiter)
 
-    def _goes(self, short_way: ShortWay) -> bool:
-        """Have the newest request go the short way, and say whether it does."""
+    def _goes_unread(self, short_way: ShortWay, data: bytes) -> bool:
+        """Answer what comes by its bytes alone, where that can be done, and say whether it was."""
+        if (refusal := short_way.refuser.refusal(data)) is not None:
+            self._write(refusal)
+            return True
+        if (known := short_way.heads.find(data)) is not None:
+            self._ask(short_way, *known)
+            return True
+        return False
+
+    def _goes(self, short_way: ShortWay, data: bytes) -> bool:
+        """Have the newest request, which ends with `data`, go the short way, if it may; say so."""
         message, body = self._messages[-1]
         if (
             self._due != 0
@@ -218,19 +227,24 @@ class Connection(web.RequestHandler):
             return False
         self._messages.pop()
         self._parser.message_consumed()  # type: ignore[union-attr] # it is there until it is lost
+        short_way.heads.keep(data, message)
+        self._ask(short_way, message, body.read_nowait())
+        return True
+
+    def _ask(self, short_way: ShortWay, message: RawRequestMessage, body: bytes) -> None:
+        """Answer a question, or begin to."""
         said: Said | asyncio.Task[Said]
         try:
-            said = short_way.answerer.at_once(message.headers, message.version, body.read_nowait())
+            said = short_way.answerer.at_once(message.headers, message.version, body)
         except Exception as error:  # noqa: BLE001 - the last resort, as in `handle_error`
             said = _failed(error)
         keep_alive = not message.should_close
         if isinstance(said, Said):
             self._say(said, message.version, keep_alive=keep_alive)
-            return True
+            return
         self._asking = _Asking(said, message.version, keep_alive)
         self._endpoint.begin()
         said.add_done_callback(self._answered)
-        return True
 
     def _answered(self, task: asyncio.Task[Said]) -> None:
         """Write what was decided, and go on with what has come meanwhile."""

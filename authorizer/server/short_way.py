@@ -2,13 +2,16 @@
 
 Nearly all are. aiohttp makes two tasks, a request, a writer and a response of each, which takes
 two thirds of what HTTP takes in all. By the short way its parser reads a question as any other, so
-that there is one opinion on what is HTTP; what was read is answered without those.
+that there is one opinion on what is HTTP; what was read is answered without those. A head that
+came before in the same bytes need not be read again (`heads`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from authorizer.server.heads import Heads
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,3 +49,4 @@ class ShortWay:
     path: str
     answerer: Answerer
     refuser: Refuser
+    heads: Heads = field(default_factory=Heads)
