@@ -99,7 +99,7 @@ class CerbosServer:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        until(self._listens, within=15)
+        until(self._listens)
 
     def stop(self) -> None:
         stop(self.pid)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import random
 import socket
+from typing import Final
+
+# Below the range that Linux and macOS take ports from, for clients and for who listens on port 0:
+# what is free when we look stays so until a program has it. And not the range of the chain.
+_RANGE: Final = range(10_000, 20_000)
+_CHANCE: Final = random.SystemRandom()  # hypothesis seeds the other one alike in all processes
+_GIVEN: Final[set[int]] = set()
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a port of loopback that nobody listens on, and another one each time."""
+    while True:
+        port = _CHANCE.choice(_RANGE)
+        if port not in _GIVEN and _is_free(port):
+            _GIVEN.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polling import until
+from freeports import free_port
+from polling import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def running(
     folder: Path, config: Mapping[str, Any], rule: Mapping[str, Any]
 ) -> Iterator[Oathkeeper]:
     """Run Oathkeeper on free ports, with one access rule for all paths, while the context lasts."""
-    proxy, api, prometheus = _free_ports(3)
+    proxy, api, prometheus = (free_port() for _ in range(3))
     rules = folder / "access-rules.json"
     whole = {
         "serve": {
@@ -81,23 +81,15 @@ def running(
             return False
 
     try:
-        until(is_ready, within=30)
+        until(is_ready)
         yield Oathkeeper(proxy, api, log)
     finally:
         process.kill()
         process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports
-
-
 def _send(port: int, method: str, target: str, headers: Mapping[str, str]) -> Reply:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, target, headers=dict(headers))
         answer = connection.getresponse()

@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from polling import PATIENCE
+
 from authorizer.errors import PdpError
 from authorizer.model import Check, Effect, Principal, Resource
 from authorizer.pdp.interface import Deadline
@@ -23,7 +25,9 @@ def document(id_: str = "1", *, of: str = "acme", action: str = "view", scope: s
     return Check(Resource("document", id_, {"organization": of}, scope=scope), action)
 
 
-async def ask(pdp: Pdp, *checks: Check, seconds: float = 5.0, explain: bool = False) -> PdpAnswer:
+async def ask(
+    pdp: Pdp, *checks: Check, seconds: float = PATIENCE, explain: bool = False
+) -> PdpAnswer:
     return await pdp.check(
         person(),
         checks or (document(),),
@@ -37,7 +41,7 @@ async def effects(pdp: Pdp, *checks: Check) -> list[Effect]:
     return [result.effect for result in (await ask(pdp, *checks)).results]
 
 
-async def until_it_says(pdp: Pdp, effect: Effect, *, within: float = 15.0) -> None:
+async def until_it_says(pdp: Pdp, effect: Effect, *, within: float = PATIENCE) -> None:
     """Ask again and again, whatever fails, until the first document gets `effect`."""
     end = time.monotonic() + within
     while True:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cerbosserver import DOCUMENTS
-from polling import until
+from polling import PATIENCE, until
 from sessions import session
 
 if TYPE_CHECKING:
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 COMMAND: Final = Path(sys.executable).parent / "authorizer"
 FREE_PORTS: Final = "server: {listen: '127.0.0.1:0'}\nadmin: {listen: '127.0.0.1:0'}\n"
 EMBEDDED: Final = FREE_PORTS + "pdp: {embedded: {policies: policies}}\n"
+# Deadlines of a service that is asked for its answers, and not for how soon they come: a machine
+# that stalls for as long as the shipped ones must not change them.
+PATIENT: Final = {
+    "AUTHORIZER__SERVER__DEADLINE": f"{PATIENCE}s",
+    "AUTHORIZER__SERVER__MAX_WAIT": f"{PATIENCE}s",
+    "AUTHORIZER__PDP__ATTEMPT_TIMEOUT": f"{PATIENCE}s",
+}
 RULES: Final = """\
 version: 1
 routes:
@@ -81,13 +88,18 @@ def body(path: str = "/orgs/acme/documents/1", **keys: Any) -> bytes:  # noqa: A
     return json.dumps({**asked, "profile": "kratos", "extra": extra, **keys}).encode()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What came back."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        """Say what a failed assertion has to show before it cuts the rest: the reason."""
+        reason = self.headers.get("X-Decision-Reason", "")
+        return f"Answer({self.status}, {reason!r}, {self.body!r})"
 
     @property
     def json(self) -> Any:  # noqa: ANN401 - JSON
@@ -100,11 +112,15 @@ class Answer:
 
 @dataclass
 class Served:
-    """A running `authorizer serve`."""
+    """A running `authorizer serve`.
+
+    It is `PATIENT`, whatever its configuration says, unless a test is about those times.
+    """
 
     folder: Path
     arguments: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
+    patient: bool = True
     process: subprocess.Popen[bytes] = field(init=False)
     ready: dict[str, Any] = field(init=False)
 
@@ -113,18 +129,18 @@ class Served:
             self.process = subprocess.Popen(
                 [COMMAND, "serve", *self.arguments],
                 cwd=self.folder,
-                env=environment(self.folder, self.environ),
+                env=environment(self.folder, {**(PATIENT if self.patient else {}), **self.environ}),
                 stdout=out,
                 stderr=err,
             )
-        until(lambda: self.process.poll() is not None or self.events("authorizer.ready"), within=30)
+        until(lambda: self.process.poll() is not None or self.events("authorizer.ready"))
         assert self.process.poll() is None, self.stderr
         (self.ready,) = self.events("authorizer.ready")
 
     def stop(self) -> int:
         """Ask it to stop, and return its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=2 * PATIENCE)
 
     def kill(self) -> None:
         """Kill it. What it started has to go by itself."""
@@ -170,7 +186,7 @@ class Served:
 
     def connection(self, *, admin: bool = False) -> http.client.HTTPConnection:
         host, port = self.ready["admin" if admin else "listen"].rsplit(":", 1)
-        return http.client.HTTPConnection(host, int(port), timeout=20)
+        return http.client.HTTPConnection(host, int(port), timeout=2 * PATIENCE)
 
     def ask(self, content: bytes | None = None, **headers: str) -> Answer:
         headers = {"Content-Type": "application/json", **headers}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
-from polling import eventually
+from polling import PATIENCE, eventually
 
 from authorizer.config.origin import Origin
 from authorizer.config.settings import Settings
@@ -144,7 +144,7 @@ class Wire:
         self.writer.write(text)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             text = await self.reader.readuntil(b"\r\n\r\n")
         first, *lines = text.decode().rstrip().split("\r\n")
         pairs = (line.split(":", 1) for line in lines)
@@ -152,13 +152,13 @@ class Wire:
 
     async def answer(self) -> Answer:
         status, headers = await self.head()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             body = await self.reader.readexactly(int(headers["content-length"]))
         return Answer(status, headers, body)
 
     async def is_closed(self) -> bool:
         """Wait until the server closes; whatever it still sends is a failure."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.read() == b""
 
 
@@ -172,8 +172,11 @@ def post(body: bytes = BODY, headers: Iterable[str] = ()) -> bytes:
 
 
 def settings(**server: object) -> Settings:
-    """Return settings with free ports and `server`'s other keys as given."""
-    values = {"listen": "127.0.0.1:0", **server}
+    """Return settings with free ports and `server`'s other keys as given.
+
+    Without a `deadline` there is one that nobody comes to, also on a machine that stalls.
+    """
+    values = {"listen": "127.0.0.1:0", "deadline": PATIENCE, **server}
     return msgspec.convert({"server": values, "admin": {"listen": "127.0.0.1:0"}}, Settings)
 
 

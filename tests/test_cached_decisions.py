@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict
+from polling import PATIENCE
 from sessions import NOW, session
 
 from authorizer.config.settings import Settings
@@ -95,7 +96,7 @@ class Asker:
             self.snapshot,
             self.pdp,
             decision_id=f"decision-{self.count}",
-            deadline=Deadline.after(5),
+            deadline=Deadline.after(PATIENCE),
             clock=Clock(now=lambda: self.unix),
             answers=self.answers,
         )

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from polling import eventually
+from polling import PATIENCE, eventually
 from structlog.testing import capture_logs
 
 from authorizer.errors import Problem, RulesError
@@ -198,7 +198,7 @@ async def test_a_burst_during_a_build_is_followed_by_exactly_one_more() -> None:
         nonlocal builds
         builds += 1
         begun.set()
-        assert gate.wait(5)
+        assert gate.wait(PATIENCE)
         return snapshot(f"build {builds}")
 
     async with running(build, never) as it:

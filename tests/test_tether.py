@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from polling import until
+from polling import PATIENCE, until
 from processes import gone
 
 from authorizer import tether
@@ -38,14 +38,14 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path, mode: str) -> None
     pid_file = tmp_path / "pid"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, tether.__file__, mode, str(pid_file)])
     try:
-        until(lambda: pid_file.exists() and pid_file.read_text(), within=15)
+        until(lambda: pid_file.exists() and pid_file.read_text())
         pid = int(pid_file.read_text())
         assert not gone(pid)
     finally:
         parent.kill()
         parent.wait()
     try:
-        until(lambda: gone(pid), within=10)
+        until(lambda: gone(pid))
     finally:
         if not gone(pid):
             os.kill(pid, signal.SIGKILL)
@@ -63,7 +63,7 @@ def run(*arguments: str, parent: int | None = None) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("watch", [[], ["--watch"]])
 def test_its_exit_status_is_the_programs(watch: list[str]) -> None:
     with run(*watch, sys.executable, "-c", "raise SystemExit(7)") as process:
-        assert process.wait(15) == 7
+        assert process.wait(PATIENCE) == 7
 
 
 def test_the_watching_one_passes_a_termination_on(tmp_path: Path) -> None:
@@ -72,9 +72,9 @@ def test_the_watching_one_passes_a_termination_on(tmp_path: Path) -> None:
         "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(600)"
     )
     with run("--watch", sys.executable, "-c", program, str(pid_file)) as process:
-        until(lambda: pid_file.exists() and pid_file.read_text(), within=15)
+        until(lambda: pid_file.exists() and pid_file.read_text())
         process.terminate()
-        assert process.wait(15) == 128 + signal.SIGTERM
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert gone(int(pid_file.read_text()))
 
 
@@ -82,4 +82,4 @@ def test_the_watching_one_passes_a_termination_on(tmp_path: Path) -> None:
 def test_a_parent_that_died_too_early_is_noticed() -> None:
     """The process id that it was given is not its parent's any more: nothing is run."""
     with run(sys.executable, "-c", "raise SystemExit(7)", parent=1) as process:
-        assert process.wait(15) == 1
+        assert process.wait(PATIENCE) == 1

@@ -38,7 +38,7 @@ def rules(edition: str) -> str:
 def served(tmp_path: Path) -> Iterator[Served]:
     prepare(tmp_path, CONFIG)
     (tmp_path / "rules" / "a.yaml").write_text(rules("old"))
-    it = Served(tmp_path)
+    it = Served(tmp_path, patient=False)
     it.start()
     try:
         yield it

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cerbosserver import DOCUMENTS, CerbosServer
-from polling import until
+from freeports import free_port
+from polling import PATIENCE, until
 from processes import gone
 from served import COMMAND, EMBEDDED, FREE_PORTS, RULES, Answer, Served, body, prepare, run, save
 from sessions import session
@@ -411,14 +412,8 @@ def test_whatever_is_a_trait_is_no_pdp_error(shared: Served) -> None:
 # --- what it is told ---------------------------------------------------------------------------
 
 
-def free_address() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-
 def test_a_flag_wins_over_a_variable_and_that_over_the_file(start: Callable[..., Served]) -> None:
-    by_file, by_variable, by_flag = free_address(), free_address(), free_address()
+    by_file, by_variable, by_flag = (f"127.0.0.1:{free_port()}" for _ in range(3))
     config = EMBEDDED.replace("server: {listen: '127.0.0.1:0'}", f"server: {{listen: '{by_file}'}}")
     variable = {"AUTHORIZER__SERVER__LISTEN": by_variable}
     for arguments, environ, expected in (
@@ -458,7 +453,7 @@ def test_it_asks_a_pdp_that_runs_already(
     failed = served.ask()
     assert (failed.status, failed.reason) == (501, "pdp_unavailable")
     server.start()
-    until(lambda: served.ask().reason == "policy_allow", within=15)
+    until(lambda: served.ask().reason == "policy_allow")
     assert served.get("/health/ready").status == 200
 
 
@@ -551,16 +546,16 @@ def test_a_saved_policy_decides(start: Callable[..., Served], folder: Path) -> N
     pid = served.embedded_pid
     assert served.ask().reason == "policy_allow"
     save(policy, DOCUMENTS.replace("EFFECT_ALLOW", "EFFECT_DENY"))
-    until(lambda: served.ask().reason == "policy_deny", within=15)
+    until(lambda: served.ask().reason == "policy_deny")
     # A broken one does not: the last good one decides on.
     save(policy, DOCUMENTS.replace("EFFECT_ALLOW", "EFFECT_PERHAPS"))
-    until(lambda: served.metric("authorizer_policies_last_reload_success") == 0, within=15)
+    until(lambda: served.metric("authorizer_policies_last_reload_success") == 0)
     until(lambda: "EFFECT_PERHAPS" in (folder / "out").read_text())
     (problem,) = served.get("/health/ready").json["policies"]["last_error"]
     assert "document.yaml" in problem
     assert served.ask().reason == "policy_deny"
     save(policy, DOCUMENTS)
-    until(lambda: served.ask().reason == "policy_allow", within=15)
+    until(lambda: served.ask().reason == "policy_allow")
     until(lambda: served.get("/health/ready").json["policies"]["last_error"] == [])
     assert served.metric("authorizer_policies_last_reload_success") == 1
     assert served.embedded_pid == pid
@@ -571,7 +566,7 @@ def test_an_embedded_pdp_that_dies_comes_back(start: Callable[..., Served]) -> N
     pid = served.embedded_pid
     os.kill(pid, signal.SIGKILL)
     until(lambda: gone(pid))
-    until(lambda: served.ask().reason == "policy_allow", within=20)
+    until(lambda: served.ask().reason == "policy_allow")
     assert served.embedded_pid != pid
 
 
@@ -582,7 +577,7 @@ def test_a_question_in_flight_is_answered_before_it_ends(
     start: Callable[..., Served], pdp: Callable[..., CerbosServer]
 ) -> None:
     server = pdp()
-    served = start("--pdp", server.address, config=EMBEDDED.replace("0'}", "0', deadline: 20s}", 1))
+    served = start("--pdp", server.address)
     assert served.ask().reason == "policy_allow"
     server.stop()
     answers: list[Answer] = []
@@ -599,9 +594,9 @@ def test_a_question_in_flight_is_answered_before_it_ends(
         assert answers == []
     finally:
         server.resume()
-        asking.join(timeout=30)
+        asking.join(timeout=2 * PATIENCE)
     assert [(answer.status, answer.reason) for answer in answers] == [(200, "policy_allow")]
-    assert served.process.wait(timeout=30) == 0
+    assert served.process.wait(timeout=2 * PATIENCE) == 0
     assert served.events("authorizer.stopped")
     assert served.stderr == ""
 
@@ -613,7 +608,7 @@ def accepts(served: Served) -> bool:
 
 
 def test_a_body_that_is_still_coming_is_waited_for(start: Callable[..., Served]) -> None:
-    served = start(config=EMBEDDED.replace("0'}", "0', deadline: 20s, body_timeout: 20s}", 1))
+    served = start(config=EMBEDDED.replace("0'}", "0', body_timeout: 30s}", 1))
     connection = served.connection()
     content = body()
     connection.putrequest("POST", "/authorize")
@@ -630,7 +625,7 @@ def test_a_body_that_is_still_coming_is_waited_for(start: Callable[..., Served])
     assert response.getheader("Connection") == "close"
     response.read()
     connection.close()
-    assert served.process.wait(timeout=30) == 0
+    assert served.process.wait(timeout=2 * PATIENCE) == 0
 
 
 def test_readiness_goes_down_before_the_port_does(start: Callable[..., Served]) -> None:
@@ -640,7 +635,7 @@ def test_readiness_goes_down_before_the_port_does(start: Callable[..., Served]) 
     assert "draining" in served.get("/health/ready").json["errors"]["server"]
     assert served.ask().reason == "policy_allow"
     assert served.get("/health/alive").status == 200
-    assert served.process.wait(timeout=30) == 0
+    assert served.process.wait(timeout=2 * PATIENCE) == 0
     assert not accepts(served)
 
 
@@ -679,7 +674,7 @@ def test_it_ends_well_and_takes_its_pdp_along(
     served = start()
     pid = served.embedded_pid
     served.process.send_signal(number)
-    assert served.process.wait(timeout=30) == 0
+    assert served.process.wait(timeout=2 * PATIENCE) == 0
     assert gone(pid)
     assert served.stderr == ""
     assert not list(served.folder.glob("authorizer-pdp-*"))
@@ -691,7 +686,7 @@ def test_its_pdp_does_not_outlive_it(start: Callable[..., Served]) -> None:
     pid = served.embedded_pid
     served.kill()
     try:
-        until(lambda: gone(pid), within=10)
+        until(lambda: gone(pid))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

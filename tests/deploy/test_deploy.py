@@ -150,7 +150,7 @@ def test_the_pod_decides(unpacked: Path) -> None:
     words = [word.replace("/config/config.yaml", str(config)) for word in command]
     with subprocess.Popen([find_cerbos(), *words], stderr=subprocess.DEVNULL) as pdp:
         try:
-            until(lambda: is_listening(unpacked / "sockets" / "grpc.sock"), within=20)
+            until(lambda: is_listening(unpacked / "sockets" / "grpc.sock"))
             probe = containers()["cerbos"]["livenessProbe"]["exec"]["command"][1:]
             asked = [word.replace("/config/config.yaml", str(config)) for word in probe]
             subprocess.run([find_cerbos(), *asked], check=True, capture_output=True)

@@ -20,6 +20,7 @@ from differential.client import Request, send_all
 from differential.trial import Attempt, Decision, Served, Trial
 from differential.upstreams.build import express_packages, servemux_program
 from polling import until
+from served import PATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ class Rig:
                 return log.read()
 
         # The log is written in order: with this one, all before it are there.
-        until(lambda: mark in logged().rpartition(b"\n")[0], within=30)
+        until(lambda: mark in logged().rpartition(b"\n")[0])
         found = {}
         for line in logged().rpartition(b"\n")[0].splitlines():
             record = json.loads(line)
@@ -190,7 +191,7 @@ def _programs(
         command = [*commands[upstream], str(port), str(work / f"{upstream}.json")]
         yield program(upstream, command, port, "/healthz", settings.get(upstream, {}))
     authorizer = [sys.executable, "-m", "authorizer", "serve", "--config", "authorizer.yaml"]
-    python = {"PYTHONPATH": str(_REPOSITORY)}
+    python = {"PYTHONPATH": str(_REPOSITORY), **PATIENT}
     yield program("authorizer", authorizer, ports.authorizer, "/health/ready", python)
     oathkeeper = [str(_OATHKEEPER), "serve", "--config", "oathkeeper/oathkeeper.yml"]
     oathkeeper += ["--sqa-opt-out"]

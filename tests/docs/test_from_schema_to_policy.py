@@ -15,6 +15,8 @@ from chain import running_chain
 from chain.credentials import bearer
 from chain.scenario import PEOPLE
 from docpages import DOCS
+from polling import PATIENCE
+from served import PATIENT
 
 if TYPE_CHECKING:
     from chain import Chain
@@ -25,13 +27,12 @@ PAGE: Final = DOCS / "from-schema-to-policy.md"
 SCHEMA: Final = "kratos/identity.schema.json"
 NEIGHBOUR: Final = '"department": {'
 POLICY: Final = "cerbos/policies/resources/report.yaml"
-PATIENCE: Final = 10.0  # seconds until a saved policy is in force
 
 
 def test_who_follows_the_page_sees_what_it_says(tmp_path: Path) -> None:
     traits, roles = PEOPLE["rita"]
     seen = []
-    with running_chain(tmp_path) as chain:
+    with running_chain(tmp_path, environ=PATIENT) as chain:
         rita = chain.kratos.create("rita", traits, roles)
         credential = str(bearer(chain.self_service.log_in(rita)))
         pids = {name: program.pid for name, program in chain.programs.items()}

@@ -5,6 +5,7 @@ The lines that install are not run, as they need a network: what they install is
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import yaml
+from chain import Ports
 from docpages import DOCS
-from freeports import free_port
 from httpstub import Handler, serving
 from polling import until
 from served import Served
@@ -129,11 +130,21 @@ def oathkeeper(folder: Path, api: str) -> Iterator[None]:
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
     try:
-        until(is_ready, within=30)
+        until(is_ready)
         yield
     finally:
         process.kill()
         process.wait()
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+def why(served: Served, folder: Path) -> str:
+    """Return what the authorizer and Oathkeeper have written of what was asked."""
+    log = (folder / "oathkeeper.log").read_text()
+    return f"{served.events('authorization.decision')}\n{log}"
 
 
 @pytest.mark.integration
@@ -145,23 +156,18 @@ def test_through_oathkeeper_callers_get_what_the_page_says(folder: Path) -> None
     with serving(type("Ann", (_Kratos,), {"session": session})) as stub:
         served.start()
         try:
-            places = {
-                **{f"127.0.0.1:{port}": stub for port in (4433, 4480)},
-                "127.0.0.1:8080": served.ready["listen"],
-                **{f"port: {port}": f"port: {free_port()}" for port in (4456, 9000)},
-                "4455": str(free_port()),
-            }
-
-            def here(text: str) -> str:
-                for place, other in places.items():
-                    text = text.replace(place, other)
-                return text
-
+            ports = dataclasses.replace(
+                Ports.free(),
+                kratos_public=port_of(stub),
+                upstream=port_of(stub),
+                authorizer=port_of(served.ready["listen"]),
+            )
             for name in ("oathkeeper.yml", "access-rules.yml"):
-                (folder / name).write_text(here(files()[name]))
-            with oathkeeper(folder, places["port: 4456"].replace("port: ", "127.0.0.1:")):
+                (folder / name).write_text(ports.render(files()[name]))
+            with oathkeeper(folder, f"127.0.0.1:{ports.api}"):
                 for command, shown in transcripts("curl"):
-                    assert printed(here(command), folder) == f"{shown.strip()}\n"
+                    got = printed(ports.render(command), folder)
+                    assert got == f"{shown.strip()}\n", why(served, folder)
             # They are written off the event loop, and may come after the answer.
             until(lambda: len(served.events("authorization.decision")) == 2)
             reasons = [one["reason"] for one in served.events("authorization.decision")]

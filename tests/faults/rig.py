@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from cerbosserver import DOCUMENTS, CerbosServer
 from faults.toxiproxy import Proxy, Toxiproxy
 from freeports import free_port
-from polling import until
+from polling import PATIENCE, until
 from processes import children, gone
 from served import COMMAND, environment, prepare
 
@@ -96,7 +96,7 @@ class Service:
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         try:
-            until(self._is_ready, within=30)
+            until(self._is_ready)
         except BaseException:
             self._end()
             raise
@@ -111,7 +111,7 @@ class Service:
         started = children(self.process.pid)
         self.process.terminate()
         try:
-            status = self.process.wait(timeout=30)
+            status = self.process.wait(timeout=2 * PATIENCE)
         finally:
             self._end()
         assert status == 0, b"".join(self.log)
@@ -172,7 +172,7 @@ class Service:
         self.process.stdout.close()
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self._admin + path, timeout=10) as response:  # noqa: S310 - loopback
+        with urllib.request.urlopen(self._admin + path, timeout=PATIENCE) as response:  # noqa: S310 - loopback
             return bytes(response.read())
 
     def _is_ready(self) -> bool:

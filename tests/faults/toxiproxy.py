@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from polling import until
+from polling import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Toxiproxy:
             self._process = subprocess.Popen(
                 [PROGRAM, "-host", "127.0.0.1", "-port", str(port)], stdout=out, stderr=out
             )
-        until(self._answers, within=15)
+        until(self._answers)
 
     def proxy(self, name: str, *, port: int, upstream: str) -> Proxy:
         """Return a new proxy that listens on `port` and passes on to `upstream`."""
@@ -38,7 +38,7 @@ class Toxiproxy:
         """Ask the API. Raises urllib.error.HTTPError for what it refuses."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data, method=method)  # noqa: S310 - loopback
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - loopback
+        urllib.request.urlopen(request, timeout=PATIENCE).close()  # noqa: S310 - loopback
 
     def close(self) -> None:
         self._process.kill()

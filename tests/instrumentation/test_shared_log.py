@@ -9,6 +9,8 @@ import sys
 import tempfile
 from typing import Final
 
+from polling import PATIENCE
+
 WRITER: Final = """\
 import sys
 from authorizer.config.settings import Log
@@ -35,7 +37,7 @@ def test_lines_of_several_processes_stay_whole_and_bear_the_number_of_theirs() -
         ]
         os.close(writing)
         events = [json.loads(line) for line in log]
-        assert [writer.wait(30) for writer in writers] == [0, 0, 0]
+        assert [writer.wait(PATIENCE) for writer in writers] == [0, 0, 0]
     for worker in (1, 2, 3):
         numbers = [event["number"] for event in events if event["worker"] == worker]
         assert numbers == list(range(200))

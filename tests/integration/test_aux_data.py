@@ -59,7 +59,7 @@ def chain() -> Iterator[Chain]:
             folder,
             json.dumps(
                 {
-                    "server": {"listen": "127.0.0.1:0", "deadline": "5s"},
+                    "server": {"listen": "127.0.0.1:0"},
                     "admin": {"listen": "127.0.0.1:0"},
                     "pdp": {
                         "embedded": {"policies": "policies", "key_sets": {"hydra": "keys.json"}}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from chain import Entrance, PdpKind, Question, bearer, running_chain
 from chain.scenario import Scenario
+from served import PATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,12 +34,12 @@ def differences(walked: Iterable[Row]) -> list[str]:
 def test_the_story_holds_through_each_entrance_of_oathkeeper(
     tmp_path: Path, entrance: Entrance
 ) -> None:
-    with running_chain(tmp_path) as chain:
+    with running_chain(tmp_path, environ=PATIENT) as chain:
         assert differences(Scenario(chain, entrance=entrance).walk()) == []
 
 
 def test_the_shipped_example_holds_with_the_shipped_pdp_configuration(tmp_path: Path) -> None:
-    with running_chain(tmp_path, pdp=PdpKind.EXTERNAL) as chain:
+    with running_chain(tmp_path, pdp=PdpKind.EXTERNAL, environ=PATIENT) as chain:
         assert differences(Scenario(chain).as_shipped()) == []
 
 

@@ -37,6 +37,7 @@ from identitychain import (
     prepare,
 )
 from jwts import Issuer
+from served import PATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -145,7 +146,8 @@ def listener() -> Iterator[Listener]:
 def chain(tmp_path_factory: pytest.TempPathFactory, listener: Listener) -> Iterator[Chain]:
     """Give the example's chain with more access rules and profiles: see `identitychain`."""
     more = functools.partial(prepare, listener=listener.url)
-    with running_chain(tmp_path_factory.mktemp("identities"), prepare=more) as running:
+    folder = tmp_path_factory.mktemp("identities")
+    with running_chain(folder, prepare=more, environ=PATIENT) as running:
         yield running
 
 

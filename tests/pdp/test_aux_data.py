@@ -11,6 +11,7 @@ import structlog
 from httpstub import Handler, serving
 from jwts import Issuer
 from pdpquestions import document
+from polling import PATIENCE
 
 from authorizer.errors import PdpRejected
 from authorizer.model import AuxData, Effect, Principal
@@ -94,7 +95,7 @@ async def ask(pdp: CerbosPdp, token: str | None, key_set: str = "hydra") -> Chec
     answer = await pdp.check(
         Principal("ann", ("delegate",), {}, "jwt", aux_data=aux_data),
         [document()],
-        deadline=Deadline.after(5.0),
+        deadline=Deadline.after(PATIENCE),
         request_id="request-1",
     )
     return answer.results[0]

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from pdpquestions import document, person
+from polling import PATIENCE
 from virtualtime import run
 
 from authorizer.errors import PdpDeadline, PdpError, PdpRejected, PdpUnavailable
@@ -685,7 +686,7 @@ async def _outcome(answer: Awaitable[PdpAnswer]) -> PdpAnswer | BaseException:
 
 
 async def ask_alone(pdp: CerbosPdp, who: Principal, checks: Sequence[Check]) -> PdpAnswer:
-    return await pdp.check(who, checks, deadline=Deadline.after(5.0), request_id="alone")
+    return await pdp.check(who, checks, deadline=Deadline.after(PATIENCE), request_id="alone")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 from cerbos.response.v1 import response_pb2
 from cerbos.svc.v1 import svc_pb2_grpc
 from pdpquestions import ask, document, effects, person, until_it_says
-from polling import eventually
+from polling import PATIENCE, eventually
 
 from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.errors import ConfigError, PdpDeadline, PdpError, PdpRejected, PdpUnavailable
@@ -92,7 +92,7 @@ class TestRealPdp:
             await ask(pdp, odd)
 
     async def test_health_is_serving(self, pdp: CerbosPdp) -> None:
-        (health,) = await pdp.health(timeout=5)
+        (health,) = await pdp.health(timeout=PATIENCE)
         assert health.state is PdpState.SERVING
         assert health.endpoint == pdp.endpoint
 
@@ -119,7 +119,7 @@ class TestRealPdp:
         for _ in range(3):
             with pytest.raises(PdpUnavailable):
                 await ask(pdp, seconds=30)
-        (health,) = await pdp.health(timeout=5)
+        (health,) = await pdp.health(timeout=PATIENCE)
         assert health.state is PdpState.UNREACHABLE
         server.start()
         await until_it_says(pdp, Effect.ALLOW)
@@ -232,11 +232,11 @@ async def test_cancellation_is_passed_on_to_the_pdp(serve: Any) -> None:
             raise
 
     task = asyncio.create_task(ask(await serve(behave), seconds=60))
-    await asyncio.wait_for(arrived.wait(), 10)
+    await asyncio.wait_for(arrived.wait(), PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await asyncio.wait_for(cancelled.wait(), 10)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE)
 
 
 async def test_closing_fails_what_is_being_asked_and_cancels_nobody(serve: Any) -> None:
@@ -248,7 +248,7 @@ async def test_closing_fails_what_is_being_asked_and_cancels_nobody(serve: Any) 
 
     pdp = await serve(behave)
     task = asyncio.create_task(ask(pdp, seconds=60))
-    await asyncio.wait_for(arrived.wait(), 10)
+    await asyncio.wait_for(arrived.wait(), PATIENCE)
     await pdp.close()
     with pytest.raises(PdpUnavailable, match="closed"):
         await task
@@ -296,7 +296,7 @@ async def test_nobody_there_is_unavailable_and_says_where(folder: Path) -> None:
     async with CerbosPdp(UnixAddress(str(folder / "nobody.sock"))) as pdp:
         with pytest.raises(PdpUnavailable, match=r"nobody.sock.*cannot connect: No such file"):
             await ask(pdp)
-        (health,) = await pdp.health(timeout=5)
+        (health,) = await pdp.health(timeout=PATIENCE)
         assert health.state is PdpState.UNREACHABLE
         assert "cannot connect" in health.detail
 
@@ -320,7 +320,7 @@ async def test_plaintext_to_another_machine_is_refused() -> None:
 async def test_a_service_without_health_is_reached_and_not_serving(serve: Any) -> None:
     async def behave(_request: Any, _context: Any) -> None: ...
 
-    (health,) = await (await serve(behave)).health(timeout=5)
+    (health,) = await (await serve(behave)).health(timeout=PATIENCE)
     assert health.state is PdpState.NOT_SERVING
     assert health.detail == "UNIMPLEMENTED"
 

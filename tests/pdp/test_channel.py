@@ -11,6 +11,7 @@ import pytest
 import trustme
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from pdpquestions import ask, effects
+from polling import PATIENCE
 
 from authorizer.config.addresses import TcpAddress
 from authorizer.config.settings import PdpTls
@@ -71,7 +72,7 @@ class TestRealPdp:
         tls = PdpTls(ca=authority.certificate, server_name="pdp.test")
         async with CerbosPdp(target, tls=tls) as pdp:
             assert await effects(pdp) == [Effect.ALLOW]
-            (health,) = await pdp.health(timeout=5)
+            (health,) = await pdp.health(timeout=PATIENCE)
             assert health.state is PdpState.SERVING
 
     async def test_a_client_certificate_is_shown_and_accepted(
@@ -149,7 +150,7 @@ async def test_a_required_client_certificate_opens_the_door_and_none_does_not(
         (PdpTls(ca=authority.certificate), PdpState.UNREACHABLE),
     ):
         channel = open_channel(demanding, tls=tls)
-        answer = await ask_health(channel, str(demanding), timeout=5)
+        answer = await ask_health(channel, str(demanding), timeout=PATIENCE)
         await channel.close()
         assert answer.state is state
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cerbosserver import DOCUMENTS, CerbosServer
 from pdpquestions import ask, document, effects, until_it_says
+from polling import PATIENCE
 
 from authorizer.config.addresses import DnsName, TcpAddress, parse_target
 from authorizer.errors import PdpDeadline, PdpUnavailable
@@ -102,16 +103,21 @@ async def test_while_one_question_waits_for_a_stopped_one_no_other_does(
     notes = Counting()
     pdp = FailoverPdp(
         {str(server.target): partial(CerbosPdp, server.target) for server in (one, other)},
-        attempt_timeout=10.0,
+        attempt_timeout=PATIENCE,
         observer=notes,
     )
     closing.append(pdp)
+    # Each in turn, so that both are connected: connecting to a stopped one is given up in a second.
+    for _ in range(2):
+        await ask(pdp, *BOTH)
+    assert len(notes.attempts) == 2
+    notes.attempts.clear()
     one.stop()
     # Who is first in turn.
-    waiting = asyncio.create_task(ask(pdp, *BOTH, seconds=30))
+    waiting = asyncio.create_task(ask(pdp, *BOTH, seconds=2 * PATIENCE))
     await asyncio.sleep(0)
     for _ in range(100):
-        answer = await ask(pdp, *BOTH, seconds=30)
+        answer = await ask(pdp, *BOTH, seconds=2 * PATIENCE)
         assert [result.effect for result in answer.results] == RIGHT
     assert notes.attempts == {(str(other.target), "answered"): 100}
     one.resume()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pdpquestions import document
+from polling import PATIENCE
 from sessions import NOW, session
 
 from authorizer.contract.decode import decode
@@ -95,7 +96,7 @@ def echo(cerbos: Path) -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
                 pdp.check(
                     _principal(traits),
                     [document()],
-                    deadline=Deadline.after(5.0),
+                    deadline=Deadline.after(PATIENCE),
                     request_id="request-1",
                 )
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 from cerbosserver import CerbosServer
-from polling import eventually, until
+from polling import PATIENCE, eventually, until
 from served import FREE_PORTS, Served, body, prepare
 from serving import held, post, serving
 
@@ -98,8 +98,7 @@ def stopped_pdp() -> Iterator[tuple[Path, CerbosServer]]:
     with tempfile.TemporaryDirectory(prefix="left-") as name:
         folder = Path(name)
         pdp = CerbosServer(find_cerbos(), folder)
-        config = f"{FREE_PORTS}pdp: {{endpoints: ['{pdp.address}']}}\n"
-        prepare(folder, config.replace("server: {", "server: {deadline: 20s, "))
+        prepare(folder, f"{FREE_PORTS}pdp: {{endpoints: ['{pdp.address}']}}\n")
         pdp.start()
         try:
             pdp.stop()
@@ -125,7 +124,7 @@ def test_who_gives_up_while_a_stopped_pdp_is_asked_is_in_the_metrics_and_in_the_
         [line] = served.events("authorization.abandoned")
         assert (line["level"], line["route"]) == ("warning", "documents.item")
         assert line["decision_id"]
-        assert 0 < line["total_ms"] < 20_000
+        assert 0 < line["total_ms"] < PATIENCE * 1000
         assert served.metric("authorizer_abandoned_total") == 1
         assert served.metric("authorizer_in_flight") == 0
         assert served.events("authorization.decision") == []

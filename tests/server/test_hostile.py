@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from docpages import DOCS
-from polling import eventually
+from polling import PATIENCE, eventually
 from processes import memory
 from served import Served, body, prepare
 from serving import Wire
@@ -102,7 +102,7 @@ async def answers_to(wire: Wire, shape: Shape) -> list[Answer]:
             answers.append(await wire.answer())
     send_last(wire)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             rest = await wire.reader.read()
     except ConnectionError:
         rest = b""  # it was closed before the last request came

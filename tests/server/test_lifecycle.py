@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 import pytest
 import trustme
-from polling import eventually
+from polling import PATIENCE, eventually
 from serving import BODY, assemble, post, serving, settings
 
 from authorizer.errors import ConfigError
@@ -127,7 +127,7 @@ async def test_idle_connections_do_not_hold_draining_up() -> None:
     async with serving(drain_timeout=60.0) as service, await service.connect() as wire:
         wire.send(post())
         await wire.answer()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await service.listeners.drain()
         assert await wire.is_closed()
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from freeports import free_port
 from logpipe import Pipe
-from polling import until
+from polling import PATIENCE, until
 from processes import memory
-from served import COMMAND, body, environment, prepare
+from served import COMMAND, PATIENT, body, environment, prepare
 
 from authorizer.instrumentation.decision_log import EVENT
 
@@ -47,7 +47,7 @@ class Target:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"http://{self.listen}/authorize", content, headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+            with urllib.request.urlopen(request, timeout=2 * PATIENCE) as answer:  # noqa: S310 - loopback
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             error.close()
@@ -55,7 +55,7 @@ class Target:
 
     @property
     def dropped(self) -> float:
-        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=2 * PATIENCE) as answer:
             text = answer.read().decode()
         found = re.search(r"^authorizer_log_dropped_total (\S+)$", text, re.MULTILINE)
         assert found
@@ -69,7 +69,7 @@ class Target:
     def is_ready(self) -> bool:
         assert self.process.poll() is None
         try:
-            with urllib.request.urlopen(f"http://{self.admin}/health/ready", timeout=10):
+            with urllib.request.urlopen(f"http://{self.admin}/health/ready", timeout=2 * PATIENCE):
                 return True
         except OSError:
             return False
@@ -89,16 +89,16 @@ def logging_to(descriptor: int, log_format: str = "json") -> Iterator[Target]:
         process = subprocess.Popen(
             [COMMAND, "serve"],
             cwd=folder,
-            env=environment(folder, {}),
+            env=environment(folder, PATIENT),
             stdout=descriptor,
             stderr=subprocess.PIPE,
         )
         try:
             target = Target(process, listen, admin)
-            until(target.is_ready, within=30)
+            until(target.is_ready)
             yield target
             process.send_signal(signal.SIGTERM)
-            _, complaints = process.communicate(timeout=30)
+            _, complaints = process.communicate(timeout=2 * PATIENCE)
             assert (process.returncode, complaints) == (0, b"")
         finally:
             process.kill()

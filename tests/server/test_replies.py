@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from polling import PATIENCE
 
 from authorizer.server.replies import Reply, Said, header_lines, reply
 
@@ -39,7 +40,7 @@ async def exchange(port: int, request: str) -> tuple[list[str], bytes, bool]:
     """Return the lines of the head, the body, and whether the connection was closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request.replace("\n", "\r\n").encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")[:-2]
         closes = "Connection: close" in lines or (

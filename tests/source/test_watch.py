@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
+from polling import PATIENCE
 
 from authorizer.source import watch
 from authorizer.source.watch import Fingerprint, Pace, changes, fingerprint
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # Long enough that only notifications can be what told of a change.
 NOTIFIED_ONLY = Pace(interval=60.0)
-BOUND = 5.0
+BOUND = PATIENCE
 
 
 class Watched:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from polling import eventually
+from polling import PATIENCE, eventually
 from processes import gone
 from served import prepare
 
@@ -69,7 +69,7 @@ async def running(job: Job, size: int = 2) -> AsyncIterator[Running]:
     )
     task = asyncio.create_task(pool.run())
     try:
-        await asyncio.wait_for(pool.complete.wait(), 20)
+        await asyncio.wait_for(pool.complete.wait(), PATIENCE)
         yield Running(pool, exits, left)
     finally:
         pids = [worker.pid for worker in pool.workers]
@@ -86,7 +86,7 @@ async def test_who_is_gone_is_told_with_what_it_had_counted(job: Job) -> None:
         assert [pulse.report.errors for pulse in pulses] == [{}, {}]
         assert first.counts
         first.signal(signal.SIGKILL)
-        await eventually(lambda: one.pool.ready == 2 and one.gone, within=20)
+        await eventually(lambda: one.pool.ready == 2 and one.gone)
         assert one.gone == [first]
         assert one.exits == [None]
         assert [worker.number for worker in one.pool.workers] == [1, 2]
@@ -97,7 +97,7 @@ async def test_when_drained_each_says_its_last_counts_and_none_is_replaced(job: 
     async with running(job) as one:
         both = list(one.pool.workers)
         one.pool.drain()
-        await eventually(lambda: len(one.gone) == 2, within=20)
+        await eventually(lambda: len(one.gone) == 2)
         assert set(one.gone) == set(both)
         assert all(worker.counts for worker in both)
         assert (one.exits, one.pool.workers) == ([], [])
@@ -113,7 +113,7 @@ async def test_one_that_says_nothing_for_long_is_ended_and_replaced(
         first, second = one.pool.workers
         os.kill(first.pid, signal.SIGSTOP)
         assert len(await one.pool.ask(counts=True, within=0.2)) == 1
-        await eventually(lambda: one.gone and one.pool.ready == 2, within=20)
+        await eventually(lambda: one.gone and one.pool.ready == 2)
         assert one.gone == [first]
         assert second in one.pool.workers
 
@@ -123,7 +123,7 @@ async def test_where_none_comes_up_it_gives_up(
 ) -> None:
     monkeypatch.setattr(workers, "_PROGRAM", "no_such_program")
     with pytest.raises(WorkersFailed, match="5 workers in a row ended before they were ready"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await Pool(
                 lambda number: Worker.start(replace(job, number=number)),
                 2,
@@ -143,7 +143,7 @@ async def test_where_one_has_never_come_up_the_others_go_on_and_it_is_tried_unti
     async def start(number: int) -> Worker:
         nonlocal tries
         if number == 2:
-            await eventually(lambda: pool.ready, within=20)
+            await eventually(lambda: pool.ready)
             tries += 1
             if not mended:
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
@@ -152,10 +152,10 @@ async def test_where_one_has_never_come_up_the_others_go_on_and_it_is_tried_unti
     pool = Pool(start, 2, on_exit=lambda: None, on_gone=lambda _: None, backoff=Backoff(0.01, 0.1))
     task = asyncio.create_task(pool.run())
     try:
-        await eventually(lambda: tries > 7, within=30)
+        await eventually(lambda: tries > 7)
         assert (pool.ready, pool.complete.is_set()) == (1, False)
         mended = True
-        await asyncio.wait_for(pool.complete.wait(), 20)
+        await asyncio.wait_for(pool.complete.wait(), PATIENCE)
         assert pool.ready == 2
     finally:
         task.cancel()
@@ -171,6 +171,6 @@ async def test_where_some_decide_it_does_not_give_up(
         with monkeypatch.context() as broken:
             broken.setattr(workers, "_PROGRAM", "no_such_program")
             one.pool.workers[0].signal(signal.SIGKILL)
-            await eventually(lambda: len(one.exits) > 7, within=30)
+            await eventually(lambda: len(one.exits) > 7)
             assert one.pool.workers[-1] is second
-        await eventually(lambda: one.pool.ready == 2, within=20)
+        await eventually(lambda: one.pool.ready == 2)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 from chain import Ports
 from httpstub import Handler, serving
-from polling import until
+from polling import PATIENCE, until
 from processes import children, gone
+from served import PATIENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def run(log: Path, listen: str, admin: str) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "tools" / "run.py")],
-            env={**os.environ, **addresses},
+            env={**os.environ, **PATIENT, **addresses},
             stdout=file,
             stderr=subprocess.STDOUT,
         )
@@ -45,7 +46,7 @@ def test_its_two_lines_show_an_allow_and_a_deny_and_nothing_outlives_it(
     log = tmp_path / "log"
     running = run(log, listen, f"127.0.0.1:{ports.authorizer_admin}")
     try:
-        until(lambda: "Ctrl-C" in log.read_text() or running.poll() is not None, within=30)
+        until(lambda: "Ctrl-C" in log.read_text() or running.poll() is not None)
         lines = re.findall(r"^  (curl .*)$", log.read_text(), re.MULTILINE)
         answers = [subprocess.check_output(shlex.split(line), text=True) for line in lines]
         assert [answer.splitlines()[0] for answer in answers] == [
@@ -56,7 +57,7 @@ def test_its_two_lines_show_an_allow_and_a_deny_and_nothing_outlives_it(
         started = children(running.pid)
     finally:
         running.send_signal(number)
-        assert running.wait(timeout=20) == 0
+        assert running.wait(timeout=PATIENCE) == 0
     assert started
     assert all(gone(pid) for pid in started)
 
@@ -80,7 +81,7 @@ def test_beside_another_it_says_so_and_prints_no_line_that_would_ask_that_one(
     log = tmp_path / "log"
     running = run(log, another, "127.0.0.1:0")
     try:
-        assert running.wait(timeout=30) == 1
+        assert running.wait(timeout=PATIENCE) == 1
     finally:
         running.kill()
     assert f"Something answers at {another} already" in log.read_text()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LOGGED_WITHIN: Final = 3.0  # seconds; the log is written beside the answer, not before it
+_LOGGED_WITHIN: Final = 30.0  # seconds; the log is written beside the answer, not before it
 _LOOK_EVERY: Final = 0.005
 
 

@@ -163,19 +163,21 @@ def running_chain(
     pdp: PdpKind = PdpKind.EMBEDDED,
     authorizer_url: str | None = None,
     prepare: Callable[[Chain], None] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Chain]:
     """Start everything, give the chain when all of it answers, and stop everything.
 
     `work` is an empty folder for the copy of the example and the logs. `ports` are free ones unless
     given. With `authorizer_url`, Oathkeeper asks there, and no authorizer and no PDP is started.
-    `prepare` may edit the copy before anything starts.
+    `prepare` may edit the copy before anything starts. `environ` is laid over the authorizer's
+    environment.
     Raises ChainError, with the end of the log, when a program does not come up.
     """
     chain = Chain(work, ports or Ports.free())
     _copy_example(chain, authorizer_url)
     if prepare is not None:
         prepare(chain)
-    for program in _programs(chain, pdp, own_authorizer=authorizer_url is None):
+    for program in _programs(chain, pdp, environ or {}, own_authorizer=authorizer_url is None):
         chain.programs[program.name] = program
     if authorizer_url is None:
         chain.decisions = DecisionLog(chain.programs["authorizer"].log)
@@ -206,7 +208,9 @@ def _copy_example(chain: Chain, authorizer_url: str | None) -> None:
         file.write_text(file.read_text().replace(own, authorizer_url))
 
 
-def _programs(chain: Chain, pdp: PdpKind, *, own_authorizer: bool) -> Iterator[Program]:
+def _programs(
+    chain: Chain, pdp: PdpKind, environ: Mapping[str, str], *, own_authorizer: bool
+) -> Iterator[Program]:
     ports = chain.ports
     logs = chain.work / "logs"
     logs.mkdir()
@@ -239,7 +243,9 @@ def _programs(chain: Chain, pdp: PdpKind, *, own_authorizer: bool) -> Iterator[P
             cerbos = [_installed("cerbos"), "server", "--config", "cerbos/config.yaml"]
             yield program("cerbos", cerbos, ports.pdp_http, "/_cerbos/health", environment)
             authorizer += ["--pdp", f"127.0.0.1:{ports.pdp_grpc}"]
-        yield program("authorizer", authorizer, ports.authorizer, "/health/ready", python)
+        yield program(
+            "authorizer", authorizer, ports.authorizer, "/health/ready", {**python, **environ}
+        )
     oathkeeper = [_installed("oathkeeper"), "serve", "--config", "oathkeeper/oathkeeper.yml"]
     oathkeeper += ["--sqa-opt-out"]
     yield program("oathkeeper", oathkeeper, ports.api, "/health/ready", environment)
