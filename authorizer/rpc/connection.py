@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from authorizer.rpc import frames, headers
@@ -414,7 +415,9 @@ class Connection(asyncio.Protocol):
             if transport.get_write_buffer_size():
                 transport.abort()  # it does not read: it is not waited for
             else:
-                transport.write(frames.goaway(0, code))
+                # uvloop has closed what it was making when that was given up, and only tells here.
+                with suppress(RuntimeError):
+                    transport.write(frames.goaway(0, code))
                 self._hang_up(transport)
         self._fail(reason)
 
