@@ -157,7 +157,8 @@ class Channel:
             async with asyncio.timeout(_ATTEMPT):
                 await self._dial(connection)
                 await connection.ready
-        except (OSError, CallFailed) as error:  # TLS's errors and a timeout are OSErrors
+        # TLS's errors and a timeout are OSErrors; a name that can be nobody's is a ValueError.
+        except (OSError, ValueError, CallFailed) as error:
             connection.close()
             raise CallFailed(Code.UNAVAILABLE, f"cannot connect: {_why(error)}") from None
         except BaseException:
@@ -202,13 +203,13 @@ def _again(reason: CallFailed) -> CallFailed:
     return CallFailed(reason.code, reason.details, local=reason.local)
 
 
-def _why(error: OSError | CallFailed) -> str:
+def _why(error: OSError | ValueError | CallFailed) -> str:
     match error:
         case CallFailed():
             return error.details
         case TimeoutError():
             return f"no answer within {_ATTEMPT:g} s"
-        case ssl.SSLError():
-            return str(error)
+        case OSError(strerror=str() as text) if text and not isinstance(error, ssl.SSLError):
+            return text
         case _:
-            return error.strerror or str(error)
+            return str(error)
