@@ -156,7 +156,7 @@ class Channel:
         try:
             async with asyncio.timeout(_ATTEMPT):
                 await self._dial(connection)
-                await connection.ready
+                await _greeted(connection)
         # TLS's errors and a timeout are OSErrors; a name that can be nobody's is a ValueError.
         except (OSError, ValueError, CallFailed) as error:
             connection.close()
@@ -196,6 +196,13 @@ async def _connected_to(target: TcpAddress, loop: asyncio.AbstractEventLoop) -> 
     """Return a socket to the first address of a name that is there, each tried soon (RFC 8305)."""
     found = await loop.getaddrinfo(target.host, target.port, type=SOCK_STREAM)
     return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+
+
+async def _greeted(connection: Connection) -> None:
+    """Wait for the other side's first words."""
+    await connection.ready
+    if not connection.open:  # else we would come back at once, again and again
+        raise CallFailed(Code.UNAVAILABLE, "it ends the connection at once")
 
 
 def _again(reason: CallFailed) -> CallFailed:
