@@ -61,6 +61,8 @@ class Channel:
         # Python 3.11 makes a system call to find it: up to 5 us each time.
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
+        # Take no more calls, and may have some still.
+        self._ending: list[Connection] = []
         self._connecting: asyncio.Task[None] | None = None
         # Why it could not connect when it last tried.
         self._failure: CallFailed | None = None
@@ -104,8 +106,9 @@ class Channel:
     async def close(self) -> None:
         """Close it: what is being asked fails."""
         self._failure = CallFailed(Code.UNAVAILABLE, "the connection is closed")
-        if self._connection is not None:
-            self._connection.close()
+        for connection in (*self._ending, self._connection):
+            if connection is not None:
+                connection.close()
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
@@ -138,18 +141,24 @@ class Channel:
         try:
             while True:
                 try:
-                    self._connection = await self._attempt()
+                    connection = await self._attempt()
                 except CallFailed as failed:
                     self._failure = failed
                     self._wake()
                 else:
                     self._failure = None
+                    self._replace(connection)
                     return
                 pause = _PAUSES.next(pause, worked_for=0)
                 await asyncio.sleep(pause)
         finally:
             self._connecting = None
             self._wake()
+
+    def _replace(self, connection: Connection) -> None:
+        known = [*self._ending, self._connection]
+        self._ending = [one for one in known if one is not None and not one.lost]
+        self._connection = connection
 
     async def _attempt(self) -> Connection:
         connection = Connection(self._loop)

@@ -82,6 +82,11 @@ class Connection(asyncio.Protocol):
 
     # --- what is asked of it
 
+    @property
+    def lost(self) -> bool:
+        """Whether there is nothing left of it, or nothing yet."""
+        return self._transport is None
+
     def begin(self, block: bytes, message: bytes, seconds: float) -> Call:
         """Make a call that has so many seconds. Do so only while it is `open`."""
         call = Call(block, message, self._loop.create_future())
