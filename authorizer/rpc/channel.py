@@ -13,6 +13,7 @@ from authorizer.backoff import Backoff
 from authorizer.config.addresses import UnixAddress
 from authorizer.rpc.call import prefixed
 from authorizer.rpc.connection import Connection
+from authorizer.rpc.frames import DEFAULT_FRAME_SIZE
 from authorizer.rpc.headers import request_block, timeout_field
 from authorizer.rpc.status import CallFailed, Code
 
@@ -32,6 +33,8 @@ _PAUSES: Final = Backoff(first=0.1, cap=0.5)
 # A call that the other side has not begun is made again, on another connection, so often.
 _TRIES: Final = 3
 _ALPN: Final = "h2"
+# Its fields go in one frame, together with the one that says its timeout.
+_LONGEST_METHOD: Final = DEFAULT_FRAME_SIZE - 64
 
 
 class Channel:
@@ -69,10 +72,17 @@ class Channel:
         self._waiting: set[asyncio.Future[None]] = set()
 
     def method(self, path: str, *, secrets: Mapping[str, str] | None = None) -> bytes:
-        """Return what `call` takes for a method, and with it the fields that nobody may keep."""
-        return request_block(
+        """Return what `call` takes for a method, and with it the fields that nobody may keep.
+
+        Raises ValueError for what does not fit into a frame.
+        """
+        block = request_block(
             path, authority=self._authority, secure=self._tls is not None, secrets=secrets
         )
+        if len(block) > _LONGEST_METHOD:
+            message = f"{path}: its fields are too long for a frame"
+            raise ValueError(message)
+        return block
 
     async def call(self, method: bytes, message: bytes, *, seconds: float) -> bytes:
         """Return the answer to a message, or raise CallFailed; after so many seconds in any case.
