@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from hypothesis import settings
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     # An answer, or a failure and whether the peer has seen the call, or None for a cancelled one.
     Outcome: TypeAlias = "bytes | tuple[Code, bool] | None"
 
-LAST: Final = wire.END_HEADERS | wire.END_STREAM
 # Whatever there is on the connection, these end it.
 BREAKS: Final = (
     wire.frame(wire.DATA, 0, 1, bytes(16_385)),
@@ -47,6 +47,12 @@ UNKNOWN: Final = (
 )
 RESETS: Final = {1: Code.INTERNAL, 7: Code.UNAVAILABLE, 8: Code.CANCELLED,
                  0xB: Code.RESOURCE_EXHAUSTED, 0x99: Code.INTERNAL}  # fmt: skip
+
+ENDS: Final[list[tuple[tuple[tuple[str, str], ...], Code | None]]] = [
+    (wire.WELL, None),
+    ((("grpc-status", "7"), ("grpc-message", "no")), Code.PERMISSION_DENIED),
+    ((), Code.INTERNAL),
+]
 
 
 @dataclass
@@ -296,7 +302,7 @@ class Conversation(RuleBasedStateMachine):
                 one.effect()
             data = b"".join(one.data for one in now)
             ends = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-            self.wire.feed_each(data[at:to] for at, to in zip(ends, ends[1:], strict=False))
+            self.wire.feed_each(data[at:to] for at, to in pairwise(ends))
             self.invariants_hold()
 
     def _read(self) -> None:
@@ -349,19 +355,12 @@ class Conversation(RuleBasedStateMachine):
         """Return an answer of any kind, frame by frame."""
         stream = one.stream
         if (reset := data.draw(st.sampled_from([None, None, *RESETS]))) is not None:
-            end = Coming(wire.number(wire.RST_STREAM, stream, reset), _final(one, (
-                RESETS[reset], reset == 7)))  # fmt: skip
-            return [Coming(wire.headers(stream, *wire.START)), end][data.draw(st.integers(0, 1)) :]
-        fields, outcome, content = data.draw(
-            st.sampled_from(
-                [
-                    (wire.WELL, b"", b"to %d" % stream),
-                    (wire.WELL, b"", b"to %d" % stream + bytes(40_000)),
-                    ((("grpc-status", "7"), ("grpc-message", "no")), Code.PERMISSION_DENIED, b"-"),
-                    ((), Code.INTERNAL, b"-"),
-                ]
-            )
-        )
+            effect = _final(one, (RESETS[reset], reset == 7))
+            final = Coming(wire.number(wire.RST_STREAM, stream, reset), effect)
+            some = [Coming(wire.headers(stream, *wire.START)), final]
+            return some[data.draw(st.integers(0, 1)) :]
+        fields, failure = data.draw(st.sampled_from(ENDS))
+        content = b"to %d" % stream + bytes(data.draw(st.sampled_from([0, 40_000])))
         body = wire.message(content)
         size = data.draw(st.integers(max(len(body) // 3, 1), 16_000))
         pieces = [body[at : at + size] for at in range(0, len(body), size)]
@@ -381,7 +380,7 @@ class Conversation(RuleBasedStateMachine):
                 )
                 for piece in pieces
             ),
-            Coming(end, _final(one, content if outcome == b"" else (Code(outcome), False))),
+            Coming(end, _final(one, content if failure is None else (failure, False))),
         ]
 
 

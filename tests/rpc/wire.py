@@ -100,9 +100,7 @@ def parse(data: bytes) -> tuple[list[Sent], bytes]:
     found = []
     while len(data) >= 9 and len(data) >= 9 + int.from_bytes(data[:3]):
         size = int.from_bytes(data[:3])
-        stream = int.from_bytes(data[5:9])
-        assert stream < 2**31, "the reserved bit is sent as 0"
-        found.append(Sent(data[3], data[4], stream, data[9 : 9 + size]))
+        found.append(Sent(data[3], data[4], int.from_bytes(data[5:9]), data[9 : 9 + size]))
         data = data[9 + size :]
     return found, data
 
@@ -171,6 +169,7 @@ class Wire:
         data = data.removeprefix(PREFACE)
         found, rest = parse(data)
         assert not rest, "frames are written whole"
+        assert all(sent.stream < 2**31 for sent in found), "the reserved bit is sent as 0"
         self.transport.written.clear()
         return found
 
