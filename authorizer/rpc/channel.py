@@ -214,7 +214,20 @@ class Channel:
 async def _connected_to(target: TcpAddress, loop: asyncio.AbstractEventLoop) -> socket.socket:
     """Return a socket to the first address of a name that is there, each tried soon (RFC 8305)."""
     found = await loop.getaddrinfo(target.host, target.port, type=SOCK_STREAM)
-    return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+    try:
+        return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+    # uvloop has a RuntimeError for some; what is neither leaves that function nothing to raise.
+    except (OSError, RuntimeError, IndexError) as error:
+        # A frame there knows it: with its traceback, all of us were garbage for the collector only.
+        error.__traceback__ = None
+        if isinstance(error, OSError):
+            raise _bare(error) from None
+        message = "no address could be tried"
+        raise OSError(message) from None
+
+
+def _bare(error: OSError) -> OSError:
+    return OSError(error.errno, error.strerror) if error.strerror else OSError(str(error))
 
 
 async def _greeted(connection: Connection) -> None:
