@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from authorizer.rpc.connection import Call
+    from authorizer.rpc.call import Call
 
     # An answer, or a failure and whether the peer has seen the call, or None for a cancelled one.
     Outcome: TypeAlias = "bytes | tuple[Code, bool] | None"

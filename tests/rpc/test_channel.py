@@ -19,8 +19,9 @@ from polling import eventually
 from rpc.serverh2 import Peer, Stream, echo, serving
 
 from authorizer.config.addresses import TcpAddress, UnixAddress
+from authorizer.rpc.call import Call
 from authorizer.rpc.channel import Channel
-from authorizer.rpc.connection import Call, Connection
+from authorizer.rpc.connection import Connection
 from authorizer.rpc.status import CallFailed, Code
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from rpc import wire
 from rpc.wire import Wire, failure
 from virtualtime import VirtualLoop
 
-from authorizer.rpc.connection import LARGEST_ANSWER, Connection
+from authorizer.rpc.call import LARGEST_ANSWER
+from authorizer.rpc.connection import Connection
 from authorizer.rpc.status import CallFailed, Code, ErrorCode
 
 if TYPE_CHECKING:

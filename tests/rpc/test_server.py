@@ -12,8 +12,8 @@ from h2.settings import SettingCodes
 from polling import eventually
 from rpc.serverh2 import START, Stream, message, serving
 
+from authorizer.rpc.call import LARGEST_ANSWER
 from authorizer.rpc.channel import Channel
-from authorizer.rpc.connection import LARGEST_ANSWER
 from authorizer.rpc.status import CallFailed, Code
 
 if TYPE_CHECKING:

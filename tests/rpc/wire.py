@@ -18,7 +18,7 @@ from authorizer.rpc.status import CallFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from authorizer.rpc.connection import Call
+    from authorizer.rpc.call import Call
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONT = (
