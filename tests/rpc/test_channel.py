@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import socket
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+import uvloop
 from freeports import free_port
 from h2.settings import SettingCodes
 from polling import eventually
@@ -358,3 +360,30 @@ async def test_a_call_that_fits_no_frame_is_refused_when_it_is_made_known() -> N
     channel = Channel(TcpAddress("127.0.0.1", 1))
     with pytest.raises(ValueError, match="too long"):
         channel.method("/s/M", secrets={"authorization": "x" * 16_384})
+
+
+@pytest.mark.usefixtures("no_complaint")
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_channel_may_be_closed_at_any_moment_of_connecting(
+    authority: trustme.CA,
+    secure: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """What was half made is closed: else the warning of a socket that nobody closed fails this."""
+    if secure and not isinstance(asyncio.get_running_loop(), uvloop.Loop):
+        pytest.skip("asyncio forgets the socket of a TLS connection that is given up as it begins")
+    server_tls, tls = contexts(authority, alpn=["h2"])
+    async with serving(silent, tls=server_tls if secure else None, broken=secure) as server:
+        target = TcpAddress("localhost", server.target.port)
+        for moment in range(40):
+            channel = Channel(target, tls=tls if secure else None)
+            waiting = asyncio.ensure_future(_fails_or_not(channel))
+            for _ in range(moment):
+                await asyncio.sleep(0)
+            await channel.close()
+            await waiting
+        await eventually(lambda: server.gone == len(server.peers))
+
+
+async def _fails_or_not(channel: Channel) -> None:
+    with contextlib.suppress(CallFailed):
+        await call(channel)
