@@ -370,7 +370,7 @@ async def test_a_channel_may_be_closed_at_any_moment_of_connecting(
 ) -> None:
     """What was half made is closed: else the warning of a socket that nobody closed fails this."""
     if secure and not isinstance(asyncio.get_running_loop(), uvloop.Loop):
-        pytest.skip("asyncio forgets the socket of a TLS connection that is given up as it begins")
+        pytest.skip("asyncio's TLS server keeps the socket of who leaves amid the handshake")
     server_tls, tls = contexts(authority, alpn=["h2"])
     async with serving(silent, tls=server_tls if secure else None, broken=secure) as server:
         target = TcpAddress("localhost", server.target.port)
