@@ -13,6 +13,7 @@ from authorizer.backoff import Backoff
 from authorizer.config.addresses import UnixAddress
 from authorizer.rpc.call import prefixed
 from authorizer.rpc.connection import Connection
+from authorizer.rpc.frames import DEFAULT_FRAME_SIZE
 from authorizer.rpc.headers import request_block, timeout_field
 from authorizer.rpc.status import CallFailed, Code
 
@@ -32,6 +33,8 @@ _PAUSES: Final = Backoff(first=0.1, cap=0.5)
 # A call that the other side has not begun is made again, on another connection, so often.
 _TRIES: Final = 3
 _ALPN: Final = "h2"
+# Its fields go in one frame, together with the one that says its timeout.
+_LONGEST_METHOD: Final = DEFAULT_FRAME_SIZE - 64
 
 
 class Channel:
@@ -61,16 +64,25 @@ class Channel:
         # Python 3.11 makes a system call to find it: up to 5 us each time.
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
+        # Take no more calls, and may have some still.
+        self._ending: list[Connection] = []
         self._connecting: asyncio.Task[None] | None = None
         # Why it could not connect when it last tried.
         self._failure: CallFailed | None = None
         self._waiting: set[asyncio.Future[None]] = set()
 
     def method(self, path: str, *, secrets: Mapping[str, str] | None = None) -> bytes:
-        """Return what `call` takes for a method, and with it the fields that nobody may keep."""
-        return request_block(
+        """Return what `call` takes for a method, and with it the fields that nobody may keep.
+
+        Raises ValueError for what does not fit into a frame.
+        """
+        block = request_block(
             path, authority=self._authority, secure=self._tls is not None, secrets=secrets
         )
+        if len(block) > _LONGEST_METHOD:
+            message = f"{path}: its fields are too long for a frame"
+            raise ValueError(message)
+        return block
 
     async def call(self, method: bytes, message: bytes, *, seconds: float) -> bytes:
         """Return the answer to a message, or raise CallFailed; after so many seconds in any case.
@@ -104,8 +116,9 @@ class Channel:
     async def close(self) -> None:
         """Close it: what is being asked fails."""
         self._failure = CallFailed(Code.UNAVAILABLE, "the connection is closed")
-        if self._connection is not None:
-            self._connection.close()
+        for connection in (*self._ending, self._connection):
+            if connection is not None:
+                connection.close()
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
@@ -138,12 +151,13 @@ class Channel:
         try:
             while True:
                 try:
-                    self._connection = await self._attempt()
+                    connection = await self._attempt()
                 except CallFailed as failed:
                     self._failure = failed
                     self._wake()
                 else:
                     self._failure = None
+                    self._replace(connection)
                     return
                 pause = _PAUSES.next(pause, worked_for=0)
                 await asyncio.sleep(pause)
@@ -151,13 +165,19 @@ class Channel:
             self._connecting = None
             self._wake()
 
+    def _replace(self, connection: Connection) -> None:
+        known = [*self._ending, self._connection]
+        self._ending = [one for one in known if one is not None and not one.lost]
+        self._connection = connection
+
     async def _attempt(self) -> Connection:
         connection = Connection(self._loop)
         try:
             async with asyncio.timeout(_ATTEMPT):
                 await self._dial(connection)
-                await connection.ready
-        except (OSError, CallFailed) as error:  # TLS's errors and a timeout are OSErrors
+                await _greeted(connection)
+        # TLS's errors and a timeout are OSErrors; a name that can be nobody's is a ValueError.
+        except (OSError, ValueError, CallFailed) as error:
             connection.close()
             raise CallFailed(Code.UNAVAILABLE, f"cannot connect: {_why(error)}") from None
         except BaseException:
@@ -194,7 +214,27 @@ class Channel:
 async def _connected_to(target: TcpAddress, loop: asyncio.AbstractEventLoop) -> socket.socket:
     """Return a socket to the first address of a name that is there, each tried soon (RFC 8305)."""
     found = await loop.getaddrinfo(target.host, target.port, type=SOCK_STREAM)
-    return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+    try:
+        return await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS, interleave=1)
+    # uvloop has a RuntimeError for some; what is neither leaves that function nothing to raise.
+    except (OSError, RuntimeError, IndexError) as error:
+        # A frame there knows it: with its traceback, all of us were garbage for the collector only.
+        error.__traceback__ = None
+        if isinstance(error, OSError):
+            raise _bare(error) from None
+        message = "no address could be tried"
+        raise OSError(message) from None
+
+
+def _bare(error: OSError) -> OSError:
+    return OSError(error.errno, error.strerror) if error.strerror else OSError(str(error))
+
+
+async def _greeted(connection: Connection) -> None:
+    """Wait for the other side's first words."""
+    await connection.ready
+    if not connection.open:  # else we would come back at once, again and again
+        raise CallFailed(Code.UNAVAILABLE, "it ends the connection at once")
 
 
 def _again(reason: CallFailed) -> CallFailed:
@@ -202,13 +242,13 @@ def _again(reason: CallFailed) -> CallFailed:
     return CallFailed(reason.code, reason.details, local=reason.local)
 
 
-def _why(error: OSError | CallFailed) -> str:
+def _why(error: OSError | ValueError | CallFailed) -> str:
     match error:
         case CallFailed():
             return error.details
         case TimeoutError():
             return f"no answer within {_ATTEMPT:g} s"
-        case ssl.SSLError():
-            return str(error)
+        case OSError(strerror=str() as text) if text and not isinstance(error, ssl.SSLError):
+            return text
         case _:
-            return error.strerror or str(error)
+            return str(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from authorizer.rpc import frames, headers
@@ -80,6 +81,11 @@ class Connection(asyncio.Protocol):
         self._last_resort: asyncio.TimerHandle | None = None
 
     # --- what is asked of it
+
+    @property
+    def lost(self) -> bool:
+        """Whether there is nothing left of it, or nothing yet."""
+        return self._transport is None
 
     def begin(self, block: bytes, message: bytes, seconds: float) -> Call:
         """Make a call that has so many seconds. Do so only while it is `open`."""
@@ -414,7 +420,9 @@ class Connection(asyncio.Protocol):
             if transport.get_write_buffer_size():
                 transport.abort()  # it does not read: it is not waited for
             else:
-                transport.write(frames.goaway(0, code))
+                # uvloop has closed what it was making when that was given up, and only tells here.
+                with suppress(RuntimeError):
+                    transport.write(frames.goaway(0, code))
                 self._hang_up(transport)
         self._fail(reason)
 

@@ -5,6 +5,8 @@ They know no fuzzer. `python -m fuzz` gives them to one; test_corpus.py gives th
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from fuzz import address
@@ -12,6 +14,8 @@ from fuzz.tables import case_of
 from routing import oracle
 from routing.oracle import Rule
 from routing.rulebook import answer, compiled, rule_file
+from rpc import wire
+from virtualtime import VirtualLoop
 
 from authorizer.contract import decode as contract
 from authorizer.contract.careful import decode_carefully
@@ -20,15 +24,22 @@ from authorizer.routing.compile import compile_rules
 from authorizer.routing.reading import Ambiguous, locate, read
 from authorizer.routing.shape import is_well_formed
 from authorizer.routing.table import Matched
+from authorizer.rpc.status import CallFailed
 from authorizer.source.document import Document, Marks
 from authorizer.source.schema import load_schema
 from authorizer.source.yaml import load_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import asyncio
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeAlias
 
     from authorizer.model import AccessRequest
     from authorizer.routing.table import RouteTable
+    from authorizer.rpc.status import Code
+
+    # An answer, or why there is none and whether the other side has seen the call.
+    Outcome: TypeAlias = bytes | tuple[Code, bool]
 
 _RULES: Final = [
     Rule("root", "/"),
@@ -152,9 +163,58 @@ def _outcome(reader: Callable[[bytes], AccessRequest], data: bytes) -> AccessReq
         return None
 
 
+def peers(data: bytes) -> None:
+    """Hold a connection to its promises, whatever the other side sends to two calls.
+
+    `data` is a byte that says how it is cut, and what comes after the first settings.
+    """
+    cut, rest = data[0] + 1 if data else 1, data[1:]
+    whole = _conversation([rest])
+    assert _conversation([rest[at : at + cut] for at in range(0, len(rest), cut)]) == whole
+    bodies = _bodies(rest)
+    for stream, outcome in zip((1, 3), whole[0], strict=True):
+        if isinstance(outcome, bytes):
+            assert bodies[stream].startswith(wire.message(outcome))
+
+
+def _conversation(pieces: Sequence[bytes]) -> tuple[list[Outcome], list[wire.Sent]]:
+    """Return what becomes of two calls, and what was written."""
+    with closing(VirtualLoop()) as loop:
+        peer = wire.Wire(loop)
+        peer.begun()
+        # The first has not been sent as a whole: windows have something to let through.
+        calls = [peer.call(bytes(70_000)), peer.call()]
+        peer.feed_each(pieces)
+        written = peer.sent()
+        peer.lose()
+        assert peer.nothing_left()
+        assert all(call.timer is None for call in calls)
+        return [_ended(call.future) for call in calls], written
+
+
+def _ended(future: asyncio.Future[bytes]) -> Outcome:
+    error = future.exception()
+    if error is None:
+        return future.result()
+    assert isinstance(error, CallFailed)
+    return error.code, error.unseen
+
+
+def _bodies(data: bytes) -> Mapping[int, bytes]:
+    """Return what came on each stream, padding left out."""
+    bodies: defaultdict[int, bytes] = defaultdict(bytes)
+    for frame in wire.parse(data)[0]:
+        if frame.kind == wire.DATA:
+            padded = frame.flags & wire.PADDED and frame.payload
+            end = len(frame.payload) - frame.payload[0] if padded else len(frame.payload)
+            bodies[frame.stream & 2**31 - 1] += frame.payload[bool(padded) : end]
+    return bodies
+
+
 TARGETS: Final[Mapping[str, Callable[[bytes], None]]] = {
     "urls": urls,
     "rules": rules,
     "tables": tables,
     "bodies": bodies,
+    "peers": peers,
 }

@@ -33,6 +33,7 @@ def test_the_corpus_breaks_no_promise(target: str) -> None:
         ("tables", "answer", lambda *_: "no_route", b"\n\x00\n\x01"),
         ("bodies", "decode_carefully", lambda _: None,
          b'{"subject":"","method":"GET","url":"http://a"}'),
+        ("peers", "_ended", lambda _: b"an answer that nobody gave", b"\x00"),
     ],
 )  # fmt: skip
 def test_a_broken_promise_is_seen(
