@@ -39,7 +39,7 @@ class Server(Group, frozen=True):
     deadline: Positive = 0.5
     unavailable_status: Literal[501, 503] = 501
     max_body: Annotated[int, msgspec.Meta(ge=1)] = 256 * 1024
-    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 64
+    max_in_flight: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 32
     max_wait: float = 0.1
     max_connections: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 2000
     header_timeout: Positive = 5.0

@@ -73,6 +73,8 @@ FAULTS: Final[list[Fault]] = []
 
 _UNAVAILABLE: Final = "pdp_unavailable"
 _DEADLINE: Final = "pdp_deadline"
+# Where nobody answers, those who wait for that take all places.
+_OVERLOADED: Final = "overloaded"
 _REJECTED: Final = "pdp_rejected"
 
 
@@ -121,7 +123,7 @@ def _(rig: Rig) -> Scene:
     return Scene(endpoints(one.address, other.address), lambda _: killed(one, other))
 
 
-@fault("both PDPs stopped", _UNAVAILABLE, _DEADLINE)
+@fault("both PDPs stopped", _UNAVAILABLE, _DEADLINE, _OVERLOADED)
 def _(rig: Rig) -> Scene:
     one, other = rig.pdp("one"), rig.pdp("other")
     return Scene(endpoints(one.address, other.address), lambda _: stopped(one, other))
@@ -133,7 +135,7 @@ def _(rig: Rig) -> Scene:
     return Scene(endpoints(one.address), lambda _: killed(one))
 
 
-@fault("the only PDP stopped", _UNAVAILABLE, _DEADLINE)
+@fault("the only PDP stopped", _UNAVAILABLE, _DEADLINE, _OVERLOADED)
 def _(rig: Rig) -> Scene:
     one = rig.pdp("one")
     return Scene(endpoints(one.address), lambda _: stopped(one))
@@ -435,6 +437,7 @@ def _(rig: Rig) -> Scene:
     "the clock stepped back by three hours while the only PDP is stopped",
     _UNAVAILABLE,
     _DEADLINE,
+    _OVERLOADED,
     needs=COMPILER,
 )
 def _(rig: Rig) -> Scene:
