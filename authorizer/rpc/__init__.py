@@ -9,7 +9,7 @@ Each part rests on those above it:
     connection  a connection, and the calls on it
     channel     a place to call: connects, and connects again
 
-Decision 8 says why this is not left to gRPC's own library: a call by that takes three times the
-CPU, and most of what remained of a decision's. What is not needed is not there: no streaming, no
+Decision 8 says why this is not left to gRPC's own library: a call by that takes two to three times
+the CPU, and was the largest part of a decision's. What is not needed is not there: no streaming, no
 compression, no service config, no load balancing (`authorizer.pdp.failover` does that).
 """

@@ -7,6 +7,7 @@ import ssl
 from socket import SOCK_STREAM
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from aiohappyeyeballs import start_connection
 
 from authorizer.backoff import Backoff
@@ -35,6 +36,8 @@ _TRIES: Final = 3
 _ALPN: Final = "h2"
 # Its fields go in one frame, together with the one that says its timeout.
 _LONGEST_METHOD: Final = DEFAULT_FRAME_SIZE - 64
+
+_log = structlog.get_logger()
 
 
 class Channel:
@@ -67,6 +70,8 @@ class Channel:
         # Take no more calls, and may have some still.
         self._ending: list[Connection] = []
         self._connecting: asyncio.Task[None] | None = None
+        # When it may connect again after it did.
+        self._next_at = 0.0
         # Why it could not connect when it last tried.
         self._failure: CallFailed | None = None
         self._waiting: set[asyncio.Future[None]] = set()
@@ -149,14 +154,20 @@ class Channel:
         """Try until there is a connection."""
         pause: float | None = None
         try:
+            # Who lets us in, and hangs up, is not dialled again and again without a pause.
+            await asyncio.sleep(self._next_at - self._loop.time())
             while True:
                 try:
                     connection = await self._attempt()
                 except CallFailed as failed:
-                    self._failure = failed
-                    self._wake()
+                    self._could_not(failed)
+                except Exception as error:  # noqa: BLE001 - a fault of ours: not to be tried on and on
+                    _log.error("rpc.not_connected", target=str(self._target), exc_info=error)
+                    reason = f"cannot connect: {type(error).__name__}"
+                    self._could_not(CallFailed(Code.UNAVAILABLE, reason))
                 else:
                     self._failure = None
+                    self._next_at = self._loop.time() + _PAUSES.first
                     self._replace(connection)
                     return
                 pause = _PAUSES.next(pause, worked_for=0)
@@ -164,6 +175,10 @@ class Channel:
         finally:
             self._connecting = None
             self._wake()
+
+    def _could_not(self, reason: CallFailed) -> None:
+        self._failure = reason
+        self._wake()
 
     def _replace(self, connection: Connection) -> None:
         known = [*self._ending, self._connection]

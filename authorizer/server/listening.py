@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _BACKLOG: Final = 1024
 # Seconds for what did not end in time, twice: to end by itself, and to end when it is cancelled.
 _CUT_OFF: Final = 0.25
-# Seconds from accepting a connection to having read what was sent on it already.
-_SETTLE: Final = 0.01
+# Seconds for who was let in at the last moment to ask; a busy machine may not let him at once.
+_SETTLE: Final = 0.1
 
 
 def bind(

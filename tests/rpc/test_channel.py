@@ -19,6 +19,7 @@ from freeports import free_port
 from h2.settings import SettingCodes
 from polling import eventually
 from rpc.serverh2 import Peer, Stream, echo, serving
+from structlog.testing import capture_logs
 
 from authorizer.config.addresses import TcpAddress, UnixAddress
 from authorizer.rpc.call import Call
@@ -155,6 +156,45 @@ async def test_a_server_that_only_says_goodbye_is_not_dialled_in_a_storm() -> No
             for _ in range(20):
                 assert (await failed(channel)).code is Code.UNAVAILABLE
             assert len(server.peers) <= 3
+
+
+async def test_a_server_that_hangs_up_on_each_call_is_dialled_ten_times_a_second() -> None:
+    """Calls that it has not begun are made again; each of them needs a connection."""
+
+    async def hang_up(stream: Stream) -> None:
+        stream.peer.h2.close_connection(last_stream_id=0)
+        stream.peer.flush()
+
+    async with serving(hang_up) as server, channel_to(server.target) as channel:
+        for _ in range(10):
+            assert (await failed(channel, seconds=0.1)).code in {
+                Code.UNAVAILABLE,
+                Code.DEADLINE_EXCEEDED,
+            }
+        # In ten times 0.1 s, and as often again for a machine that does other things, too.
+        assert len(server.peers) <= 20
+
+
+async def test_a_fault_in_connecting_is_told_and_fails_calls_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dialled = []
+
+    async def surprise(*_: object) -> None:
+        dialled.append(1)
+        raise LookupError
+
+    monkeypatch.setattr("authorizer.rpc.channel._connected_to", surprise)
+    with capture_logs() as logs:
+        async with channel_to(TcpAddress("127.0.0.1", 1)) as channel:
+            for _ in range(5):
+                reason = await failed(channel)
+                assert (reason.code, reason.details) == (
+                    Code.UNAVAILABLE,
+                    "cannot connect: LookupError",
+                )
+    assert len(dialled) < 5
+    assert {entry["event"] for entry in logs} == {"rpc.not_connected"}
 
 
 # --- time
