@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _WEIGHT: Final = 1 / 16
 # That interval, before anybody knows. Seconds.
 _GUESS: Final = 0.001
+# How many of the line get a place in one turn of the event loop. What they ask is read and put to
+# the PDP one after the other, and whoever comes meanwhile, to be refused, waits for as long.
+_IN_A_TURN: Final = 4
 # What is left of `max_wait` when it is no burst that we have, but too much.
 _SHARE: Final = 0.1
 
@@ -48,6 +51,10 @@ class Places:
         # With each, the timer that ends his waiting.
         self._line: dict[asyncio.Future[bool], asyncio.TimerHandle] = {}
         self._coming = 0
+        # Of the places that are taken, those that are kept for the line until the next turns of the
+        # event loop; and how many it has got in this one.
+        self._kept = 0
+        self._handed = 0
         # The seconds between two places that are given back while all are taken, and since when
         # the next is waited for.
         self._interval = _GUESS
@@ -86,7 +93,7 @@ class Places:
 
         `coming` is how many others have yet to call `take`, but will.
         """
-        ahead = self._taken + len(self._line) + coming - self._limit
+        ahead = self._taken - self._kept + len(self._line) + coming - self._limit
         if ahead < 0:
             return False
         now = self._clock()
@@ -170,6 +177,26 @@ class Places:
             now = self._clock()
             self._interval += (now - self._since - self._interval) * _WEIGHT
             self._since = now
+        if not self._line:
+            self._taken -= 1
+        elif self._handed < _IN_A_TURN:
+            if not self._handed:
+                asyncio.get_running_loop().call_soon(self._next_turn)
+            self._handed += 1
+            self._hand_over()
+        else:
+            self._kept += 1
+
+    def _next_turn(self) -> None:
+        self._handed = min(self._kept, _IN_A_TURN)
+        self._kept -= self._handed
+        if self._handed:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        for _ in range(self._handed):
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let who has waited longest have a place; it is free where nobody waits any more."""
         while self._line:
             turn = next(iter(self._line))
             self._line.pop(turn).cancel()

@@ -50,6 +50,43 @@ async def test_who_waits_gets_the_next_place_in_the_order_of_coming() -> None:
     assert (places.taken, places.waiting) == (0, 0)
 
 
+async def test_a_few_of_the_line_get_a_place_in_one_turn_and_the_others_in_the_next() -> None:
+    """Each of them takes its time, and who comes meanwhile waits to be read."""
+    places = Places(20, max_wait=FOREVER)
+    assert all([await places.take() for _ in range(20)])
+    asking = [asyncio.create_task(places.take()) for _ in range(30)]
+    await eventually(lambda: places.waiting == 30)
+    for _ in range(20):
+        places.give_back()
+    left = [places.waiting]
+    while left[-1] > 10:
+        assert places.taken == 20
+        await asyncio.sleep(0)
+        left.append(places.waiting)
+    assert left == [26, 22, 18, 14, 10]
+    assert sum(task.done() for task in asking) < 20
+    await eventually(lambda: sum(task.done() for task in asking) == 20)
+    for _ in range(30):
+        places.give_back()
+    await asyncio.gather(*asking)
+    await eventually(lambda: places.taken == 0)
+    assert places.waiting == 0
+
+
+async def test_a_place_that_is_kept_for_a_line_which_is_gone_is_free_again() -> None:
+    places = Places(10, max_wait=FOREVER)
+    assert all([await places.take() for _ in range(10)])
+    asking = [asyncio.create_task(places.take()) for _ in range(10)]
+    await eventually(lambda: places.waiting == 10)
+    for _ in range(10):
+        places.give_back()
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+    await eventually(lambda: places.taken == 0)
+    assert await places.take()
+
+
 async def test_nobody_overtakes_who_waits() -> None:
     places = Places(1, max_wait=FOREVER)
     assert await places.take()
