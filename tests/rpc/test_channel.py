@@ -9,7 +9,6 @@ import logging
 import socket
 import ssl
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ import uvloop
 from freeports import free_port
 from h2.settings import SettingCodes
 from polling import eventually
+from rpc.calling import call, channel_to, failed
 from rpc.serverh2 import Peer, Stream, echo, serving
 from structlog.testing import capture_logs
 
@@ -28,30 +28,11 @@ from authorizer.rpc.connection import Connection
 from authorizer.rpc.status import CallFailed, Code
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
     from authorizer.config.addresses import Address
 
 ONE = {SettingCodes.MAX_CONCURRENT_STREAMS: 1}
-
-
-@asynccontextmanager
-async def channel_to(target: Address, **options: Any) -> AsyncIterator[Channel]:  # noqa: ANN401
-    channel = Channel(target, **options)
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
-async def call(channel: Channel, content: bytes = b"?", seconds: float = 20) -> bytes:
-    return await channel.call(channel.method("/s/M"), content, seconds=seconds)
-
-
-async def failed(channel: Channel, seconds: float = 20) -> CallFailed:
-    with pytest.raises(CallFailed) as caught:
-        await call(channel, seconds=seconds)
-    return caught.value
 
 
 async def silent(stream: Stream) -> None:

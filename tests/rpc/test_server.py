@@ -3,44 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 import pytest
 from h2.errors import ErrorCodes
 from h2.settings import SettingCodes
 from polling import eventually
+from rpc.calling import call, channel_to, failed
 from rpc.serverh2 import START, Stream, message, serving
 
 from authorizer.rpc.call import LARGEST_ANSWER
-from authorizer.rpc.channel import Channel
 from authorizer.rpc.status import CallFailed, Code
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from rpc.serverh2 import Server
-
 MIB = 1024 * 1024
-
-
-@asynccontextmanager
-async def channel_to(server: Server) -> AsyncIterator[Channel]:
-    channel = Channel(server.target)
-    try:
-        yield channel
-    finally:
-        await channel.close()
-
-
-async def call(channel: Channel, content: bytes = b"?", seconds: float = 20) -> bytes:
-    return await channel.call(channel.method("/s/M"), content, seconds=seconds)
-
-
-async def failed(channel: Channel, content: bytes = b"?", seconds: float = 20) -> CallFailed:
-    with pytest.raises(CallFailed) as caught:
-        await call(channel, content, seconds)
-    return caught.value
 
 
 async def test_what_the_server_is_asked_is_what_grpc_asks() -> None:
@@ -50,7 +24,7 @@ async def test_what_the_server_is_asked_is_what_grpc_asks() -> None:
         headers.update(stream.headers)
         await stream.answer(b"!" + await stream.question())
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert await call(channel, b"hello") == b"!hello"
         assert headers.pop("grpc-timeout")[:-1].isdecimal()
         assert headers == {
@@ -65,14 +39,14 @@ async def test_what_the_server_is_asked_is_what_grpc_asks() -> None:
 async def test_large_messages_go_both_ways_through_small_windows(window: int, size: int) -> None:
     content = (b"%d" % size * size)[:size]
     settings = {SettingCodes.INITIAL_WINDOW_SIZE: window}
-    async with serving(settings=settings) as server, channel_to(server) as channel:
+    async with serving(settings=settings) as server, channel_to(server.target) as channel:
         assert await call(channel, content) == content
         assert server.largest <= 16_384
 
 
 async def test_frames_are_as_long_as_the_server_allows() -> None:
     settings = {SettingCodes.MAX_FRAME_SIZE: 20_000, SettingCodes.INITIAL_WINDOW_SIZE: MIB}
-    async with serving(settings=settings) as server, channel_to(server) as channel:
+    async with serving(settings=settings) as server, channel_to(server.target) as channel:
         assert await call(channel, bytes(50_000)) == bytes(50_000)
         assert 16_384 < server.largest <= 20_000
 
@@ -84,7 +58,7 @@ async def test_many_calls_at_once_each_get_their_own() -> None:
             await asyncio.sleep(0)
         await stream.answer(question * 2)
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         asked = [b"%d " % number * (number * 7) for number in range(200)]
         answers = await asyncio.gather(*(call(channel, one) for one in asked))
         assert answers == [one * 2 for one in asked]
@@ -93,7 +67,7 @@ async def test_many_calls_at_once_each_get_their_own() -> None:
 
 async def test_one_stream_at_a_time_serves_all_in_turn() -> None:
     settings = {SettingCodes.MAX_CONCURRENT_STREAMS: 1}
-    async with serving(settings=settings) as server, channel_to(server) as channel:
+    async with serving(settings=settings) as server, channel_to(server.target) as channel:
         asked = [b"%d" % number for number in range(30)]
         assert await asyncio.gather(*(call(channel, one) for one in asked)) == asked
         # h2 would have said so, had there been two.
@@ -110,7 +84,7 @@ async def test_fields_that_need_several_frames_and_padding_are_read() -> None:
         await stream.say(message(question), padding=200)
         stream.end(("grpc-status", "0"), ("x-long", long))
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert await call(channel, b"q" * 50_000) == b"q" * 50_000
 
 
@@ -119,7 +93,7 @@ async def test_an_error_without_headers_has_its_code_and_its_words() -> None:
         stream.start(*START, ("grpc-status", "9"), ("grpc-message", "no%3A%0Asuch %E2%82%AC"),
                      end=True)  # fmt: skip
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         error = await failed(channel)
         assert (error.code, error.details, error.local) == (
             Code.FAILED_PRECONDITION, "no:\nsuch €", False,
@@ -139,7 +113,7 @@ async def test_a_call_that_is_reset_is_not_made_again(code: int, expected: Code)
     async def behave(stream: Stream) -> None:
         stream.refuse(code)
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert (await failed(channel)).code is expected
         assert server.calls == 1
 
@@ -151,7 +125,7 @@ async def test_what_was_refused_unseen_is_made_again_and_nobody_notices() -> Non
         else:
             await stream.answer(await stream.question())
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert await call(channel, b"again") == b"again"
         assert server.calls == 2
 
@@ -160,7 +134,7 @@ async def test_who_always_refuses_is_asked_three_times() -> None:
     async def behave(stream: Stream) -> None:
         stream.refuse()
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert (await failed(channel)).code is Code.UNAVAILABLE
         assert server.calls == 3
 
@@ -176,7 +150,7 @@ async def test_a_connection_that_ends_hands_its_unseen_calls_to_the_next() -> No
             await eventually(lambda: server.calls == 3)
         await stream.answer(question)
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         first = asyncio.ensure_future(call(channel, b"1"))
         await eventually(lambda: server.calls == 1)
         # The first is answered where it was asked; h2 has closed, and takes no more there.
@@ -193,7 +167,7 @@ async def test_an_answer_may_come_before_the_whole_question() -> None:
     async def behave(stream: Stream) -> None:
         await stream.answer(b"enough")
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         server.gives_room = False
         assert await call(channel, bytes(MIB)) == b"enough"
         (stream,) = server.peers[0].streams.values()
@@ -205,7 +179,7 @@ async def test_a_silent_server_costs_the_deadline_and_hears_of_it() -> None:
     async def behave(stream: Stream) -> None:
         await stream.reset
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert (await failed(channel, seconds=0.1)).code is Code.DEADLINE_EXCEEDED
         (stream,) = server.peers[0].streams.values()
         await eventually(stream.reset.done)
@@ -216,7 +190,7 @@ async def test_who_is_cancelled_tells_the_server() -> None:
     async def behave(stream: Stream) -> None:
         await stream.reset
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         task = asyncio.ensure_future(call(channel))
         await eventually(lambda: server.calls)
         task.cancel()
@@ -234,7 +208,7 @@ async def test_a_ping_is_answered() -> None:
         await eventually(lambda: server.others["PingAckReceived"])
         await stream.answer(b"!")
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert await call(channel) == b"!"
 
 
@@ -248,7 +222,7 @@ async def test_who_floods_us_with_pings_and_does_not_read_is_left() -> None:
             if stream.peer.transport.get_write_buffer_size() > MIB:
                 await asyncio.sleep(0.001)
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         error = await failed(channel, seconds=60)
         assert error.code is Code.UNAVAILABLE
 
@@ -274,7 +248,7 @@ async def test_an_answer_that_is_not_one_plain_message_is_none(content: bytes, c
         await stream.say(content)
         stream.end()
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert (await failed(channel)).code is code
 
 
@@ -285,7 +259,7 @@ async def test_an_answer_without_a_status_is_none() -> None:
         stream.peer.h2.end_stream(stream.number)
         stream.peer.flush()
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         assert (await failed(channel)).code is Code.INTERNAL
         assert server.calls == 1
 
@@ -297,7 +271,7 @@ async def test_a_connection_that_is_cut_amid_an_answer_is_no_answer(amid: int) -
         await stream.say(message(bytes(200))[:amid])
         stream.peer.transport.close()
 
-    async with serving(behave) as server, channel_to(server) as channel:
+    async with serving(behave) as server, channel_to(server.target) as channel:
         error = await failed(channel)
         assert (error.code, error.unseen) == (Code.UNAVAILABLE, False)
         assert server.calls == 1
@@ -314,7 +288,7 @@ async def test_a_connection_that_is_cut_amid_an_answer_is_no_answer(amid: int) -
     ids=["HTTP/1.1", "garbage", "zeros", "nothing"],
 )
 async def test_who_does_not_speak_http_2_is_unavailable(first: bytes) -> None:
-    async with serving() as server, channel_to(server) as channel:
+    async with serving() as server, channel_to(server.target) as channel:
         server.first, server.first_is_last = first, True
         error = await failed(channel)
         assert (error.code, error.local) == (Code.UNAVAILABLE, True)
