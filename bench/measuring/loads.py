@@ -186,7 +186,11 @@ class Measured:
 
     def __init__(self, targets: Iterable[str], *options: str) -> None:
         self._noted = tempfile.TemporaryFile()  # noqa: SIM115 - until it is read
-        self._asking = _attack(targets, self._noted, *options)
+        try:
+            self._asking = _attack(targets, self._noted, *options)
+        except OSError:
+            self._noted.close()
+            raise
         self.pid = self._asking.pid
 
     def wait_for_answer(self) -> None:

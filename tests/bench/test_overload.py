@@ -80,6 +80,10 @@ def test_what_is_decided_is_compared_with_both_that_are_called_the_most() -> Non
 
 
 @pytest.mark.integration
+@pytest.mark.skipif(
+    not (programs.TOOLS / "vegeta").exists(),
+    reason="vegeta is there where somebody measures: `make bench` says how",
+)
 def test_at_the_other_door_all_are_answered_and_what_vegeta_takes_is_known(tmp_path: Path) -> None:
     with programs.door(tmp_path) as door:
         target = loads.vegeta_target(f"http://{door.address}/authorize", b"{}" * 500)
