@@ -5,7 +5,7 @@ Run as a script, by path, so that it starts in 15 ms with nothing but the standa
     python -I -S tether.py [--watch] PARENT_PID PROGRAM [ARGUMENT…]
 
 On Linux it asks the kernel to kill it when its parent dies, and becomes the program. Python
-offers no safe moment for that between fork and exec while other threads run (gRPC's do).
+offers no safe moment for that between fork and exec while other threads run.
 Elsewhere, or with `--watch`, it stays as the program's parent and holds its standard input, a pipe
 from its own parent: whatever ends that one closes the pipe, which ends the program.
 """

@@ -148,7 +148,7 @@ def _hand_over(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[Event
 
 
 class _StandardLibrary(logging.Handler):
-    """Passes what aiohttp, asyncio and grpc log on to structlog."""
+    """Passes what aiohttp, asyncio and other libraries log on to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the record; one whose arguments do not fit its message loses the arguments."""

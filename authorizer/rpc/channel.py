@@ -133,7 +133,7 @@ class Channel:
         """Return a connection that takes calls; wait for one that is being made."""
         while self._connection is None or not self._connection.open:
             if self._failure is not None:
-                raise _again(self._failure)
+                raise self._failure.again()
             if self._connecting is None:
                 self._connecting = self._loop.create_task(self._connect(), name="connect")
             woken = self._loop.create_future()
@@ -250,11 +250,6 @@ async def _greeted(connection: Connection) -> None:
     await connection.ready
     if not connection.open:  # else we would come back at once, again and again
         raise CallFailed(Code.UNAVAILABLE, "it ends the connection at once")
-
-
-def _again(reason: CallFailed) -> CallFailed:
-    """Return a failure of its own for one of several: each gets the traceback of who waits."""
-    return CallFailed(reason.code, reason.details, local=reason.local)
 
 
 def _why(error: OSError | ValueError | CallFailed) -> str:

@@ -435,7 +435,7 @@ class Connection(asyncio.Protocol):
         """Fail everything that is being asked."""
         self.open = False
         if not self.ready.done():
-            self.ready.set_exception(_same(reason))
+            self.ready.set_exception(reason.again())
             self.ready.exception()  # else asyncio logs it, where nobody came to wait for it
         begun, waiting = list(self._calls.values()), list(self._waiting)
         for call in (*begun, *waiting):
@@ -457,9 +457,4 @@ def _require_none(number: int) -> None:
 
 def _tell_all(calls: Iterable[Call], reason: CallFailed, *, unseen: bool) -> None:
     for call in calls:
-        call.fail(_same(reason, unseen=unseen))
-
-
-def _same(reason: CallFailed, *, unseen: bool = False) -> CallFailed:
-    """Return a failure of its own for one of several: each gets the traceback of who waits."""
-    return CallFailed(reason.code, reason.details, local=reason.local, unseen=unseen)
+        call.fail(reason.again(unseen=unseen))

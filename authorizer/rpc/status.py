@@ -69,6 +69,10 @@ class CallFailed(Exception):
         self.unseen = unseen
         super().__init__(f"{code.name}: {details}" if details else code.name)
 
+    def again(self, *, unseen: bool = False) -> CallFailed:
+        """Return the same failure for one of several: each gets the traceback of who waits."""
+        return CallFailed(self.code, self.details, local=self.local, unseen=unseen)
+
 
 class BrokenPeer(Exception):
     """The other side does not speak HTTP/2 as agreed: the connection is of no more use."""

@@ -215,7 +215,7 @@ class Authorizer:
             with cut_off:
                 record = await deciding
         except asyncio.CancelledError as error:
-            # gRPC cancels its calls when a channel is closed: that is no order to us.
+            # Somebody has cancelled what is waited for: that is no order to us.
             if _is_cancelled():
                 raise
             record = self._failed(case, error)

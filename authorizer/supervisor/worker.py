@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from authorizer.supervisor.messages import Job
 
-# A fresh program rather than a fork: a fork takes gRPC's threads' locks along, but not the threads.
+# A fresh program rather than a fork: a fork takes the locks of threads along, but not the threads.
 _PROGRAM: Final = "authorizer.cli.worker"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from cerbos.svc.v1 import svc_pb2_grpc
 from bench.measuring.clients import closed_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 _LENGTH: Final = struct.Struct("<I")
 TIMEOUT: Final = 5.0  # seconds
@@ -47,27 +48,38 @@ def read(path: Path, at_once: int) -> list[list[Any]]:
     return [messages[start : start + at_once] for start in range(0, len(messages), at_once)]
 
 
-async def main(target: str, groups: Sequence[Sequence[Any]], in_flight: int, seconds: float) -> str:
-    """Ask, and return the figures as JSON. Raises where the PDP does not allow."""
+async def asked(
+    check: Callable[[Any], Awaitable[Any]],
+    groups: Sequence[Sequence[Any]],
+    in_flight: int,
+    seconds: float,
+) -> str:
+    """Ask by `check`, and return the figures as JSON. Raises where the PDP does not allow."""
     at_once = len(groups[0])
+
+    async def one(message: Any) -> None:  # noqa: ANN401 - Cerbos's messages have no types
+        answer = await check(message)
+        (result,) = answer.results
+        if list(result.actions.values()) != [effect_pb2.EFFECT_ALLOW]:
+            raise AssertionError(answer)
+
+    async def ask(_: int, group: Sequence[Any]) -> None:
+        if at_once == 1:
+            await one(group[0])
+        else:
+            await asyncio.gather(*map(one, group))
+
+    return await closed_loop(
+        ask, groups, in_flight=in_flight, seconds=seconds, answers_each=at_once
+    )
+
+
+async def main(target: str, groups: Sequence[Sequence[Any]], in_flight: int, seconds: float) -> str:
+    """Ask by the stub; return and raise as `asked`."""
     async with grpc.aio.insecure_channel(target) as channel:
-        check = svc_pb2_grpc.CerbosServiceStub(channel).CheckResources
-
-        async def one(message: Any) -> None:  # noqa: ANN401 - Cerbos's messages have no types
-            answer = await check(message, timeout=TIMEOUT)
-            (result,) = answer.results
-            if list(result.actions.values()) != [effect_pb2.EFFECT_ALLOW]:
-                raise AssertionError(answer)
-
-        async def ask(_: int, group: Sequence[Any]) -> None:
-            if at_once == 1:
-                await one(group[0])
-            else:
-                await asyncio.gather(*map(one, group))
-
-        return await closed_loop(
-            ask, groups, in_flight=in_flight, seconds=seconds, answers_each=at_once
-        )
+        stub = svc_pb2_grpc.CerbosServiceStub(channel)
+        check = partial(stub.CheckResources, timeout=TIMEOUT)
+        return await asked(check, groups, in_flight, seconds)
 
 
 if __name__ == "__main__":

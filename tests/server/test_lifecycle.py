@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 import pytest
 import trustme
+from freeports import is_free
 from polling import PATIENCE, eventually
 from serving import BODY, assemble, post, serving, settings
 
@@ -35,21 +36,6 @@ class Gate:
         self.entered.set()
         await self.release.wait()
         return DecisionRecord(decision_id="d", outcome=Allow(Reason.POLICY_ALLOW))
-
-
-def is_free(port: int) -> bool:
-    """Tell whether nobody listens there.
-
-    Not by connecting: asyncio before 3.12 leaks a connection that comes as its server closes.
-    """
-    with socket.socket() as probe:
-        # Beside open connections of a server that is gone one may bind, beside a server not.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 async def test_draining_answers_what_is_open_and_accepts_nothing_more() -> None:

@@ -61,14 +61,10 @@ def start(folder: Path) -> Iterator[Callable[..., Served]]:
 
 @dataclass
 class Load:
-    """What came of asking all the time.
-
-    `lost` are connections that broke; `cut`, of these, those that an answer had said are kept.
-    """
+    """What came of asking all the time."""
 
     statuses: list[int] = field(default_factory=list)
     lost: int = 0
-    cut: int = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -80,25 +76,22 @@ async def connect(served: Served) -> Wire:
 async def ask_on(served: Served, load: Load) -> None:
     """Ask on one connection, until it is over or the answer says that the connection is."""
     question = post(body())
-    kept = False
-    try:
-        async with await connect(served) as wire:
-            while not load.over.is_set():
-                wire.send(question)
-                answer = await wire.answer()
-                load.statuses.append(answer.status)
-                if answer.headers.get("connection") == "close":
-                    return
-                kept = True
-    except (OSError, EOFError):
-        load.lost += 1
-        load.cut += kept
+    async with await connect(served) as wire:
+        while not load.over.is_set():
+            wire.send(question)
+            answer = await wire.answer()
+            load.statuses.append(answer.status)
+            if answer.headers.get("connection") == "close":
+                return
 
 
 async def ask(served: Served, load: Load) -> None:
     """Ask on a connection, and on a new one where that breaks."""
     while not load.over.is_set():
-        await ask_on(served, load)
+        try:
+            await ask_on(served, load)
+        except (OSError, EOFError):
+            load.lost += 1
 
 
 @contextlib.asynccontextmanager
